@@ -1,0 +1,58 @@
+"""What every room speaks: a conversation is a list of messages, each with a role and a content."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, TypedDict, cast
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn. `train=False` keeps an assistant's reply as context only; None leaves the choice to the pipeline."""
+
+    role: Role
+    content: str
+    train: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A conversation with its id and where it came from (`file.json#record`, or empty)."""
+
+    id: str
+    messages: tuple[Message, ...]
+    source: str = ""
+
+
+class MessageDict(TypedDict):
+    """The OpenAI form of a message, as it stands in JSON."""
+
+    role: str
+    content: str
+
+
+Messages: TypeAlias = Sequence[Message] | Sequence[Mapping[str, str]] | Sequence[MessageDict]
+
+
+def as_messages(conversation: Conversation | Messages) -> Sequence[Message]:
+    """The messages of a `Conversation`, or of a plain list of ``{"role", "content"}``.
+
+    Raises ValueError for a role that is not one of `ROLES`, or a content that is not text.
+
+    >>> as_messages([{"role": "user", "content": "Hi"}])
+    [Message(role='user', content='Hi', train=None)]
+    """
+    if isinstance(conversation, Conversation):
+        return conversation.messages
+    return [item if isinstance(item, Message) else _from_mapping(item, turn) for turn, item in enumerate(conversation)]
+
+
+def _from_mapping(item: Mapping[str, object] | MessageDict, turn: int) -> Message:
+    role, content, train = item.get("role"), item.get("content"), item.get("train")
+    if role not in ROLES:
+        raise ValueError(f"turn {turn}: role {role!r} is not one of {', '.join(ROLES)}")
+    if not isinstance(content, str):
+        raise ValueError(f"turn {turn}: content is {type(content).__name__}, not text")
+    return Message(role=cast("Role", role), content=content, train=train if isinstance(train, bool) else None)
