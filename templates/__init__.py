@@ -1,6 +1,39 @@
 """Conversation -> text -> token ids and loss mask: the one place that decides what a model reads."""
 
-from templates.conversation import ROLES, Conversation, Message, MessageDict, Messages, Role, as_messages
-from templates.errors import InputError
+from typing import TYPE_CHECKING
 
-__all__ = ["ROLES", "Conversation", "InputError", "Message", "MessageDict", "Messages", "Role", "as_messages"]
+from templates.conversation import ROLES, Conversation, Message, MessageDict, Messages, Role, as_messages
+from templates.encoded import Encoded
+from templates.errors import InputError
+from templates.fingerprint import Fingerprint
+from templates.template import RenderError, Template, load, names
+
+if TYPE_CHECKING:
+    from templates.encoder import Encoder
+
+__all__ = [
+    "ROLES",
+    "Conversation",
+    "Encoded",
+    "Encoder",
+    "Fingerprint",
+    "InputError",
+    "Message",
+    "MessageDict",
+    "Messages",
+    "RenderError",
+    "Role",
+    "Template",
+    "as_messages",
+    "load",
+    "names",
+]
+
+
+def __getattr__(name: str) -> object:
+    # transformers takes a second to import: only those who encode pay for it
+    if name == "Encoder":
+        from templates.encoder import Encoder
+
+        return Encoder
+    raise AttributeError(f"module 'templates' has no attribute {name!r}")

@@ -33,26 +33,29 @@ class MessageDict(TypedDict):
     content: str
 
 
-Messages: TypeAlias = Sequence[Message] | Sequence[Mapping[str, str]] | Sequence[MessageDict]
+Messages: TypeAlias = Sequence[Message] | Sequence[Mapping[str, object]] | Sequence[MessageDict]
 
 
 def as_messages(conversation: Conversation | Messages) -> Sequence[Message]:
     """The messages of a `Conversation`, or of a plain list of ``{"role", "content"}``.
 
-    Raises ValueError for a role that is not one of `ROLES`, or a content that is not text.
+    Raises ValueError for a role that is not one of `ROLES`, TypeError for a content that is not text.
 
     >>> as_messages([{"role": "user", "content": "Hi"}])
     [Message(role='user', content='Hi', train=None)]
     """
     if isinstance(conversation, Conversation):
         return conversation.messages
-    return [item if isinstance(item, Message) else _from_mapping(item, turn) for turn, item in enumerate(conversation)]
+    return [
+        item if isinstance(item, Message) else _from_mapping(cast("Mapping[str, object]", item), turn)
+        for turn, item in enumerate(conversation)
+    ]
 
 
-def _from_mapping(item: Mapping[str, object] | MessageDict, turn: int) -> Message:
+def _from_mapping(item: Mapping[str, object], turn: int) -> Message:
     role, content, train = item.get("role"), item.get("content"), item.get("train")
     if role not in ROLES:
         raise ValueError(f"turn {turn}: role {role!r} is not one of {', '.join(ROLES)}")
     if not isinstance(content, str):
-        raise ValueError(f"turn {turn}: content is {type(content).__name__}, not text")
-    return Message(role=cast("Role", role), content=content, train=train if isinstance(train, bool) else None)
+        raise TypeError(f"turn {turn}: content is {type(content).__name__}, not text")
+    return Message(role=role, content=content, train=train if isinstance(train, bool) else None)

@@ -1,0 +1,209 @@
+"""One truth for the prompt: the ids that the trainer sees and the ids that the server sees come from here."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from transformers import PreTrainedTokenizerBase
+
+from templates.conversation import Conversation, Message, Messages, Role, as_messages
+from templates.encoded import Encoded, Found, Row, find
+from templates.errors import InputError
+from templates.fingerprint import Fingerprint, fingerprint_of
+from templates.guard import guard
+from templates.layout import Layout, contents_in, layout_of, literals_of
+from templates.spelling import Speller
+from templates.stop import stop_after
+from templates.template import RenderError, Template
+
+
+class Encoder:
+    """Turns conversations into token ids and loss masks, by one template and one Hugging Face tokenizer.
+
+    The ids are those of the tokenizer for the whole rendered text, except that no content can produce a control
+    token. Loss falls on each assistant's reply, with the whitespace by which the template opens it, and its stop.
+
+    >>> encoder = Encoder(templates.load("vicuna_v1.1"), AutoTokenizer.from_pretrained("llama"))
+    >>> [encoded] = encoder.encode([[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]])
+    >>> tokenizer.decode([id for id, supervised in zip(encoded.ids, encoded.mask) if supervised])
+    'Hello!</s>'
+    """
+
+    def __init__(self, template: Template, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not tokenizer.is_fast:
+            raise InputError(f"{tokenizer.name_or_path}: its tokenizer has no tokenizer.json (a `tokenizers` backend)")
+        self.template = template
+        self.special_tokens = special_tokens_of(template, tokenizer)
+        self._guarded = guard(tokenizer.backend_tokenizer)
+        self._spell = Speller(self._guarded)
+        self._layout = lru_cache(maxsize=4096)(self._new_layout)
+        self.stop = stop_after(template, self.special_tokens, self._spell)
+        self.fingerprint: Fingerprint = fingerprint_of(
+            self.chat_template, tokenizer.backend_tokenizer, self.special_tokens
+        )
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The token ids that end a reply, derived from the template."""
+        return [token_id for token_id, _ in self._spell(self.stop).controls]
+
+    @property
+    def chat_template(self) -> str:
+        """The template for plain transformers and vLLM: they render the same bytes from it, with this tokenizer."""
+        if self.special_tokens["bos_token"]:
+            return self.template.text
+        # This tokenizer's models never saw a text begin with BOS; transformers would hand one over all the same.
+        return "{%- set bos_token = '' -%}\n" + self.template.text
+
+    def render(self, messages: Conversation | Messages, *, add_generation_prompt: bool = False) -> str:
+        """The text of a conversation. Raises RenderError where the template refuses it."""
+        return self.template.render(
+            as_messages(messages), special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
+        )
+
+    def encode(self, conversations: Sequence[Conversation | Messages]) -> list[Encoded]:
+        """Token ids and loss masks, thousands of conversations in one call.
+
+        A reply that cannot be taught exactly is rejected alone, by name: `empty_reply`, `template_refuses`,
+        `template_rewrites`, `no_stop`, `prompt_not_prefix`, `lone_surrogate`, `tokenizer_rewrites`,
+        `token_straddles_reply`. Its conversation goes on, with the reply as context.
+        """
+        plans = [_Plan(as_messages(conversation)) for conversation in conversations]
+        for plan in plans:
+            self._lay_out(plan)
+        all_ids = self._guarded.encode(["".join(plan.row.parts) for plan in plans])
+        return [_finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
+
+    def encode_prompt(self, messages: Conversation | Messages) -> list[int]:
+        """The ids that ask for the next reply: what the server sends to the engine.
+
+        Raises RenderError where the template refuses the messages or rewrites one of them.
+        """
+        plan = _Plan(as_messages(messages))
+        roles = tuple(message.role for message in plan.messages)
+        literals = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=True)
+        contents = self._contents(plan, literals, add_generation_prompt=True)
+        plan.row.add_literal(self._spell(literals[0]))
+        for content, literal in zip(contents, literals[1:], strict=True):
+            plan.row.add_content(content, 0)
+            plan.row.add_literal(self._spell(literal))
+        return self._guarded.encode(["".join(plan.row.parts)])[0]
+
+    def _new_layout(self, roles: tuple[Role, ...]) -> Layout:
+        return layout_of(self.template, roles, self.special_tokens)
+
+    def _contents(self, plan: "_Plan", literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
+        """The contents as they stand in the rendered text. Raises RenderError where the template rewrites one."""
+        messages = [
+            Message(role=message.role, content=self._guarded.canonical(_scalar(message.content)))
+            for message in plan.messages
+        ]
+        text = self.template.render(
+            messages, special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
+        )
+        contents = contents_in(text, literals, [message.content for message in messages])
+        if contents is None:
+            raise RenderError(f"template {self.template.name} rewrites the content of a message")
+        return contents
+
+    def _lay_out(self, plan: "_Plan") -> None:
+        """Write a conversation's row, and decide what can be decided without its ids."""
+        try:
+            layout = self._layout(tuple(message.role for message in plan.messages))
+        except RenderError:
+            return plan.reject_all("template_refuses")
+        try:
+            contents = self._contents(plan, layout.literals, add_generation_prompt=False)
+        except RenderError:
+            return plan.reject_all("template_rewrites")
+        plan.row.add_literal(self._spell(layout.literals[0]))
+        for turn, content in enumerate(contents):
+            self._lay_out_turn(plan, layout, turn, content)
+        return None
+
+    def _lay_out_turn(self, plan: "_Plan", layout: Layout, turn: int, content: str) -> None:
+        """Append one content and the literal after it; look for the reply's first token and the turn's end."""
+        row, before, after = plan.row, layout.literals[turn], layout.literals[turn + 1]
+        prompt = layout.prompt_literals[turn]
+        is_reply = plan.messages[turn].role == "assistant"
+        row.look_for(row.coordinate - (len(before) - len(prompt) if prompt is not None else 0))
+        row.add_content(content, len(content.encode()))
+        if is_reply and after.startswith(self.stop):
+            stop = self._spell(self.stop)
+            row.look_for(row.coordinate + stop.length, controls_ahead=len(stop.controls))
+        else:
+            row.look_for(row.coordinate)
+        row.add_literal(self._spell(after))
+        if is_reply and (rule := self._rule_against(plan.messages[turn], before, prompt, after)):
+            plan.rules[turn] = rule
+
+    def _rule_against(self, message: Message, before: str, prompt: str | None, after: str) -> str | None:
+        """The rule that forbids teaching a reply, as far as its text tells."""
+        if not message.content.strip():
+            return "empty_reply"
+        if prompt is None or before[len(prompt) :].strip():
+            return "prompt_not_prefix"
+        if not after.startswith(self.stop):
+            return "no_stop"
+        scalar = _scalar(message.content)
+        if scalar != message.content:
+            return "lone_surrogate"
+        return "tokenizer_rewrites" if self._guarded.canonical(scalar) != scalar else None
+
+
+class _Plan:
+    """One conversation on its way through `Encoder.encode`."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+        self.row = Row()
+        self.rules: dict[int, str] = {}
+        self.refused = False
+
+    def reject_all(self, rule: str) -> None:
+        """No text can be made of this conversation: its replies are rejected, and it has no ids."""
+        self.refused = True
+        self.rules = {turn: rule for turn, message in enumerate(self.messages) if message.role == "assistant"}
+
+
+def _finish(plan: _Plan, found: Found) -> Encoded:
+    """Mask the replies whose tokens begin and end where their text does."""
+    if plan.refused:
+        return Encoded(rejected=sorted(plan.rules.items()), turn_ends=[0] * len(plan.messages))
+    mask, ends = [False] * len(found.ids), []
+    for turn, message in enumerate(plan.messages):
+        start, end = found.tokens[2 * turn], found.tokens[2 * turn + 1]
+        ends.append(end)
+        if message.role != "assistant" or turn in plan.rules:
+            continue
+        if not found.sound:
+            plan.rules[turn] = "tokenizer_rewrites"
+        elif not (found.exact[2 * turn] and found.exact[2 * turn + 1]):
+            plan.rules[turn] = "token_straddles_reply"
+        elif message.train is not False:
+            mask[start:end] = [True] * (end - start)
+    if ends:
+        ends[-1] = len(found.ids)
+    return Encoded(ids=found.ids, mask=mask, rejected=sorted(plan.rules.items()), turn_ends=ends)
+
+
+def _scalar(content: str) -> str:
+    """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return content
+
+
+def special_tokens_of(template: Template, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """The special tokens that a template may write. BOS is empty where the model was not trained to see it first.
+
+    A model expects BOS where its tokenizer adds it, or where its own chat template writes it. Raises InputError where
+    the tokenizer has no end-of-sequence token.
+    """
+    if tokenizer.eos_token is None:
+        raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no eos_token; set one in tokenizer_config.json")
+    adds_bos = tokenizer.bos_token_id is not None and tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
+    writes_bos = "bos_token" in str(tokenizer.chat_template or "")
+    bos = tokenizer.bos_token if adds_bos or writes_bos else None
+    return {"bos_token": bos or "", "eos_token": tokenizer.eos_token}

@@ -1,0 +1,125 @@
+"""A tokenizer that no content can command: its control tokens are respelled with a secret that no text can hold.
+
+The text of a conversation is tokenised in one piece, so that every merge, pre-token and prefix space falls as it does
+for the plain tokenizer. Only the spelling of the control tokens is changed, in the template's words and in the
+tokenizer alike; a content that says "<|im_end|>" is then ordinary text.
+"""
+
+import json
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from templates.errors import InputError
+
+_BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
+_BRACKETED = re.compile(r"<.+>|\[.+\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class GuardedTokenizer:
+    """A tokenizer with respelled control tokens.
+
+    `spelled` maps each control string to its secret spelling, `control_ids` each control string to its id.
+    `byte_lengths[id]` is how many UTF-8 bytes of text a token covers (1 for a control token, so that the running sum
+    over ids grows at every token); `is_control[id]` marks the control tokens. `may_prefix_space` tells whether a
+    section of text may open with a space that is not in the text.
+    """
+
+    tokenizer: Tokenizer
+    spelled: dict[str, str]
+    control_ids: dict[str, int]
+    byte_lengths: npt.NDArray[np.int64]
+    is_control: npt.NDArray[np.bool_]
+    may_prefix_space: bool
+    normal_form_c: bool
+    metaspace: bool
+
+    def canonical(self, content: str) -> str:
+        """The content as the tokenizer reads it (Unicode NFC, U+2581 as a space), with the same token ids.
+
+        A reply that this changes cannot be taught, since no ids decode to it.
+        """
+        if self.normal_form_c:
+            content = unicodedata.normalize("NFC", content)
+        return content.replace("▁", " ") if self.metaspace else content
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of texts whose control tokens are spelled in secret; no special token is added."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def guard(backend: Tokenizer) -> GuardedTokenizer:
+    """Respell the control tokens of a `tokenizers` tokenizer. Raises InputError for a kind that cannot be guarded."""
+    spec = json.loads(backend.to_str())
+    secret = secrets.token_hex(8)
+    controls = [token for token in spec["added_tokens"] if _is_control(token)]
+    spelled = {token["content"]: f"\U0010f8f0{secret}x{token['id']:x}\U0010f8f1" for token in controls}
+    metaspace = _is_metaspace(spec)
+    lengths = _byte_lengths(spec, metaspace=metaspace)
+    tokenizer = Tokenizer.from_str(json.dumps(_respell(spec, spelled), ensure_ascii=False))
+    is_control = np.zeros(len(lengths), dtype=np.bool_)
+    for token in controls:
+        lengths[token["id"]], is_control[token["id"]] = 1, True
+        if tokenizer.token_to_id(spelled[token["content"]]) != token["id"]:
+            raise InputError(f"the tokenizer's control token {token['content']!r} has no id of its own")
+    return GuardedTokenizer(
+        tokenizer=tokenizer,
+        spelled=spelled,
+        control_ids={token["content"]: token["id"] for token in controls},
+        byte_lengths=lengths,
+        is_control=is_control,
+        may_prefix_space=metaspace or '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]),
+        normal_form_c=spec["normalizer"] is not None and "NFC" in json.dumps(spec["normalizer"]),
+        metaspace=metaspace,
+    )
+
+
+def _is_control(token: dict[str, Any]) -> bool:
+    # Some tokenizers add plain letters or runs of spaces as tokens (DeepSeek, GPT-NeoX): those are text.
+    return bool(token["special"]) or _BRACKETED.fullmatch(token["content"]) is not None
+
+
+def _is_metaspace(spec: dict[str, Any]) -> bool:
+    """Byte-level (False) or SentencePiece with byte fallback (True): the kinds whose tokens spell their bytes."""
+    kind = json.dumps([spec["pre_tokenizer"], spec["normalizer"]], ensure_ascii=False)
+    known = re.sub(r'"type": "(Sequence|NFC|Replace|Prepend|Metaspace|ByteLevel|Split|Digits)"', "", kind)
+    if spec["model"]["type"] == "BPE" and '"type"' not in known:
+        if "ByteLevel" in kind:
+            return False
+        if spec["model"]["byte_fallback"] and "▁" in kind:
+            return True
+    raise InputError(
+        f"the tokenizer ({spec['model']['type']}) is neither byte-level nor SentencePiece BPE with byte fallback; "
+        "take a model of the Llama, Mistral, Qwen, Gemma, GPT or SmolLM families"
+    )
+
+
+def _byte_lengths(spec: dict[str, Any], *, metaspace: bool) -> npt.NDArray[np.int64]:
+    vocabulary = dict(spec["model"]["vocab"])
+    added = {token["content"]: token["id"] for token in spec["added_tokens"]}
+    lengths = np.ones(max([*vocabulary.values(), *added.values()]) + 1, dtype=np.int64)
+    for piece, token_id in vocabulary.items():
+        if not metaspace:
+            lengths[token_id] = len(piece)  # the byte-level alphabet has one letter a byte
+        elif not _BYTE_TOKEN.fullmatch(piece):
+            lengths[token_id] = len(piece.replace("▁", " ").encode())
+    for content, token_id in added.items():
+        lengths[token_id] = len(content.encode())
+    return lengths
+
+
+def _respell(spec: dict[str, Any], spelled: dict[str, str]) -> dict[str, Any]:
+    """The tokenizer's description with other spellings, and without what adds special tokens or pads."""
+    model = dict(spec["model"])
+    model["vocab"] = {spelled.get(piece, piece): token_id for piece, token_id in model["vocab"].items()}
+    model["merges"] = [pair for pair in model["merges"] if not spelled.keys() & {*pair, "".join(pair)}]
+    model["unk_token"] = spelled.get(model["unk_token"], model["unk_token"])
+    added = [{**token, "content": spelled.get(token["content"], token["content"])} for token in spec["added_tokens"]]
+    return {**spec, "model": model, "added_tokens": added, "post_processor": None, "truncation": None, "padding": None}
