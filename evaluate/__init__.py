@@ -1,0 +1,1 @@
+"""A served model -> figures that say what it does."""
