@@ -1,0 +1,1 @@
+"""Chat dumps in, packed windows with loss masks out; nothing is lost without a name."""
