@@ -92,18 +92,15 @@ class Encoder:
         return layout_of(self.template, roles, self.special_tokens)
 
     def _contents(self, plan: "_Plan", literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
-        """The contents as they stand in the rendered text. Raises RenderError where the template rewrites one."""
-        messages = [
-            Message(role=message.role, content=self._guarded.canonical(_scalar(message.content)))
-            for message in plan.messages
-        ]
+        """The contents as the tokenizer reads them in the text. Raises RenderError where the template rewrites one."""
+        messages = [Message(role=message.role, content=_scalar(message.content)) for message in plan.messages]
         text = self.template.render(
             messages, special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
         )
         contents = contents_in(text, literals, [message.content for message in messages])
         if contents is None:
             raise RenderError(f"template {self.template.name} rewrites the content of a message")
-        return contents
+        return [self._guarded.canonical(content) for content in contents]
 
     def _lay_out(self, plan: "_Plan") -> None:
         """Write a conversation's row, and decide what can be decided without its ids."""
@@ -126,7 +123,7 @@ class Encoder:
         prompt = layout.prompt_literals[turn]
         is_reply = plan.messages[turn].role == "assistant"
         row.look_for(row.coordinate - (len(before) - len(prompt) if prompt is not None else 0))
-        row.add_content(content, len(content.encode()))
+        row.add_content(content, self._guarded.byte_length(content))
         if is_reply and after.startswith(self.stop):
             stop = self._spell(self.stop)
             row.look_for(row.coordinate + stop.length, controls_ahead=len(stop.controls))
@@ -147,7 +144,7 @@ class Encoder:
         scalar = _scalar(message.content)
         if scalar != message.content:
             return "lone_surrogate"
-        return "tokenizer_rewrites" if self._guarded.canonical(scalar) != scalar else None
+        return None if self._guarded.reads_exactly(scalar) else "tokenizer_rewrites"
 
 
 class _Plan:

@@ -28,8 +28,9 @@ class GuardedTokenizer:
 
     `spelled` maps each control string to its secret spelling, `control_ids` each control string to its id.
     `byte_lengths[id]` is how many UTF-8 bytes of text a token covers (1 for a control token, so that the running sum
-    over ids grows at every token); `is_control[id]` marks the control tokens. `may_prefix_space` tells whether a
-    section of text may open with a space that is not in the text.
+    over ids grows at every token); `is_control[id]` marks the control tokens. `missing_bytes` are those for which the
+    vocabulary has no token: the tokenizer drops them. `may_prefix_space` tells whether a section of text may open
+    with a space that is not in the text.
     """
 
     tokenizer: Tokenizer
@@ -37,6 +38,7 @@ class GuardedTokenizer:
     control_ids: dict[str, int]
     byte_lengths: npt.NDArray[np.int64]
     is_control: npt.NDArray[np.bool_]
+    missing_bytes: bytes
     may_prefix_space: bool
     normal_form_c: bool
     metaspace: bool
@@ -49,6 +51,14 @@ class GuardedTokenizer:
         if self.normal_form_c:
             content = unicodedata.normalize("NFC", content)
         return content.replace("▁", " ") if self.metaspace else content
+
+    def byte_length(self, content: str) -> int:
+        """How many UTF-8 bytes the tokens of a content cover."""
+        return len(content.encode().translate(None, self.missing_bytes))
+
+    def reads_exactly(self, content: str) -> bool:
+        """Whether the tokens of a content decode to it."""
+        return self.canonical(content) == content and self.byte_length(content) == len(content.encode())
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of texts whose control tokens are spelled in secret; no special token is added."""
@@ -75,6 +85,7 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
         control_ids={token["content"]: token["id"] for token in controls},
         byte_lengths=lengths,
         is_control=is_control,
+        missing_bytes=b"" if metaspace else _missing_bytes(spec),
         may_prefix_space=metaspace or '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]),
         normal_form_c=spec["normalizer"] is not None and "NFC" in json.dumps(spec["normalizer"]),
         metaspace=metaspace,
@@ -113,6 +124,14 @@ def _byte_lengths(spec: dict[str, Any], *, metaspace: bool) -> npt.NDArray[np.in
     for content, token_id in added.items():
         lengths[token_id] = len(content.encode())
     return lengths
+
+
+def _missing_bytes(spec: dict[str, Any]) -> bytes:
+    # The byte-level alphabet: printable Latin-1 stands for itself, the other bytes follow from U+0100 (GPT-2, 2019).
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = {byte: chr(byte) for byte in printable} | {byte: chr(0x100 + at) for at, byte in enumerate(others)}
+    return bytes(byte for byte, letter in letters.items() if letter not in spec["model"]["vocab"])
 
 
 def _respell(spec: dict[str, Any], spelled: dict[str, str]) -> dict[str, Any]:

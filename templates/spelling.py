@@ -56,6 +56,8 @@ class Speller:
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
         return Literal(
             spelling=head + "".join(self._guarded.spelled[control] + after for control, after in pairs),
-            head=len(head.encode()),
-            controls=tuple((self._guarded.control_ids[control], len(after.encode())) for control, after in pairs),
+            head=self._guarded.byte_length(head),
+            controls=tuple(
+                (self._guarded.control_ids[control], self._guarded.byte_length(after)) for control, after in pairs
+            ),
         )

@@ -1,7 +1,7 @@
 import asyncio
 import json
 
-import httpx
+import httpx2 as httpx
 import pytest
 from openai import AsyncOpenAI
 
