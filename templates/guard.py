@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from templates.engine import Engine
 from templates.errors import InputError
 
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
@@ -33,7 +34,7 @@ class GuardedTokenizer:
     with a space that is not in the text.
     """
 
-    tokenizer: Tokenizer
+    engine: Engine
     spelled: dict[str, str]
     control_ids: dict[str, int]
     byte_lengths: npt.NDArray[np.int64]
@@ -62,7 +63,7 @@ class GuardedTokenizer:
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of texts whose control tokens are spelled in secret; no special token is added."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return self.engine.encode(texts)
 
 
 def guard(backend: Tokenizer) -> GuardedTokenizer:
@@ -70,7 +71,7 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
     spec = json.loads(backend.to_str())
     secret = secrets.token_hex(8)
     controls = [token for token in spec["added_tokens"] if _is_control(token)]
-    spelled = {token["content"]: f"\U0010f8f0{secret}x{token['id']:x}\U0010f8f1" for token in controls}
+    spelled = {token["content"]: f"\ue8f0{secret}x{token['id']:x}\ue8f1" for token in controls}
     metaspace = _is_metaspace(spec)
     lengths = _byte_lengths(spec, metaspace=metaspace)
     tokenizer = Tokenizer.from_str(json.dumps(_respell(spec, spelled), ensure_ascii=False))
@@ -79,13 +80,14 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
         lengths[token["id"]], is_control[token["id"]] = 1, True
         if tokenizer.token_to_id(spelled[token["content"]]) != token["id"]:
             raise InputError(f"the tokenizer's control token {token['content']!r} has no id of its own")
+    missing_bytes = b"" if metaspace else _missing_bytes(spec)
     return GuardedTokenizer(
-        tokenizer=tokenizer,
+        engine=Engine(tokenizer, controls=list(spelled.values()), missing_bytes=missing_bytes),
         spelled=spelled,
         control_ids={token["content"]: token["id"] for token in controls},
         byte_lengths=lengths,
         is_control=is_control,
-        missing_bytes=b"" if metaspace else _missing_bytes(spec),
+        missing_bytes=missing_bytes,
         may_prefix_space=metaspace or '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]),
         normal_form_c=spec["normalizer"] is not None and "NFC" in json.dumps(spec["normalizer"]),
         metaspace=metaspace,
