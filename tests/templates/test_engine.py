@@ -44,9 +44,7 @@ def test_a_tokenizer_that_fastokens_cannot_read_stays_with_the_reference(
 ) -> None:
     monkeypatch.setattr(engine, "FAST_FROM_CHARACTERS", 0)
     reference = smollm2_tokenizer.backend_tokenizer
-    monkeypatch.setattr(
-        engine.fastokens.Tokenizer, "from_json_str", lambda _: (_ for _ in ()).throw(ValueError("kind"))
-    )
+    monkeypatch.setattr(fastokens.Tokenizer, "from_json_str", lambda _: (_ for _ in ()).throw(ValueError("kind")))
     plain = Engine(reference, controls=[], missing_bytes=b"")
     assert plain.encode(["Hello"]) == [reference.encode("Hello").ids]
     assert "cannot read it (kind)" in capsys.readouterr().err
