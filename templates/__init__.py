@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from templates.conversation import ROLES, Conversation, Message, MessageDict, Messages, Role, as_messages
 from templates.encoded import Encoded
 from templates.errors import InputError
-from templates.fingerprint import Fingerprint
 from templates.template import RenderError, Template, load, names
 
 if TYPE_CHECKING:
     from templates.encoder import Encoder
+    from templates.fingerprint import Fingerprint
 
 __all__ = [
     "ROLES",
@@ -32,8 +32,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # transformers takes a second to import: only those who encode pay for it
-    if name == "Encoder":
-        from templates.encoder import Encoder
+    if name in ("Encoder", "Fingerprint"):
+        from templates import encoder
 
-        return Encoder
+        return getattr(encoder, name)
     raise AttributeError(f"module 'templates' has no attribute {name!r}")

@@ -15,6 +15,8 @@ from templates.spelling import Speller
 from templates.stop import stop_after
 from templates.template import RenderError, Template
 
+_NO_BOS = "{%- set bos_token = '' -%}\n"
+
 
 class Encoder:
     """Turns conversations into token ids and loss masks, by one template and one Hugging Face tokenizer.
@@ -37,9 +39,7 @@ class Encoder:
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
         self.stop = stop_after(template, self.special_tokens, self._spell)
-        self.fingerprint: Fingerprint = fingerprint_of(
-            self.chat_template, tokenizer.backend_tokenizer, self.special_tokens
-        )
+        self.fingerprint: Fingerprint = fingerprint_of(self.chat_template, tokenizer)
 
     @property
     def stop_ids(self) -> list[int]:
@@ -49,10 +49,10 @@ class Encoder:
     @property
     def chat_template(self) -> str:
         """The template for plain transformers and vLLM: they render the same bytes from it, with this tokenizer."""
-        if self.special_tokens["bos_token"]:
+        if self.special_tokens["bos_token"] or self.template.text.startswith(_NO_BOS):
             return self.template.text
         # This tokenizer's models never saw a text begin with BOS; transformers would hand one over all the same.
-        return "{%- set bos_token = '' -%}\n" + self.template.text
+        return _NO_BOS + self.template.text
 
     def render(self, messages: Conversation | Messages, *, add_generation_prompt: bool = False) -> str:
         """The text of a conversation. Raises RenderError where the template refuses it."""
@@ -73,15 +73,25 @@ class Encoder:
         all_ids = self._guarded.encode(["".join(plan.row.parts) for plan in plans])
         return [_finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
 
-    def encode_prompt(self, messages: Conversation | Messages) -> list[int]:
+    def encode_prompt(
+        self,
+        messages: Conversation | Messages,
+        *,
+        add_generation_prompt: bool = True,
+        continue_final_message: bool = False,
+    ) -> list[int]:
         """The ids that ask for the next reply: what the server sends to the engine.
 
-        Raises RenderError where the template refuses the messages or rewrites one of them.
+        With `continue_final_message` they end inside the last message, which the model then goes on writing. Raises
+        RenderError where the template refuses the messages or rewrites one of them.
         """
         plan = _Plan(as_messages(messages))
         roles = tuple(message.role for message in plan.messages)
-        literals = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=True)
-        contents = self._contents(plan, literals, add_generation_prompt=True)
+        asks = add_generation_prompt and not continue_final_message
+        literals = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
+        contents = self._contents(plan, literals, add_generation_prompt=asks)
+        if continue_final_message:
+            literals = (*literals[:-1], "")
         plan.row.add_literal(self._spell(literals[0]))
         for content, literal in zip(contents, literals[1:], strict=True):
             plan.row.add_content(content, 0)
@@ -201,6 +211,16 @@ def special_tokens_of(template: Template, tokenizer: PreTrainedTokenizerBase) ->
     if tokenizer.eos_token is None:
         raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no eos_token; set one in tokenizer_config.json")
     adds_bos = tokenizer.bos_token_id is not None and tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
-    writes_bos = "bos_token" in str(tokenizer.chat_template or "")
-    bos = tokenizer.bos_token if adds_bos or writes_bos else None
+    bos = tokenizer.bos_token if adds_bos or _own_template_writes_bos(tokenizer) else None
     return {"bos_token": bos or "", "eos_token": tokenizer.eos_token}
+
+
+def _own_template_writes_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
+    if not isinstance(tokenizer.chat_template, str):
+        return False
+    own, hello = Template(name="tokenizer", text=tokenizer.chat_template), [Message(role="user", content="Hello")]
+    try:
+        text = own.render(hello, special_tokens={"bos_token": "\ue000", "eos_token": str(tokenizer.eos_token)})
+    except RenderError:
+        return False
+    return text.startswith("\ue000")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class Fingerprint:
         return sorted(key for key in self.parts | other.parts if self.parts.get(key) != other.parts.get(key))
 
 
-def fingerprint_of(template_text: str, backend: Tokenizer, special_tokens: dict[str, str]) -> Fingerprint:
-    """The fingerprint of a template with a tokenizer."""
+def fingerprint_of(template_text: str, tokenizer: PreTrainedTokenizerBase) -> Fingerprint:
+    """The fingerprint of a template, in the form in which it is exported for the tokenizer, with the tokenizer."""
     parts = {
         "template": _sha256(template_text),
-        "tokenizer": _sha256(_canonical(backend, special_tokens)),
+        "tokenizer": _sha256(_canonical(tokenizer)),
         "transformers": version("transformers"),
         "tokenizers": version("tokenizers"),
     }
     return Fingerprint(digest=_sha256(json.dumps(parts, sort_keys=True)), parts=parts)
 
 
-def _canonical(backend: Tokenizer, special_tokens: dict[str, str]) -> str:
+def _canonical(tokenizer: PreTrainedTokenizerBase) -> str:
     # Truncation and padding are the state of the last call, not a property of the tokenizer.
-    spec: dict[str, Any] = {**json.loads(backend.to_str()), "truncation": None, "padding": None}
-    return json.dumps([spec, special_tokens], sort_keys=True, ensure_ascii=False)
+    spec: dict[str, Any] = {**json.loads(tokenizer.backend_tokenizer.to_str()), "truncation": None, "padding": None}
+    return json.dumps([spec, tokenizer.bos_token, tokenizer.eos_token], sort_keys=True, ensure_ascii=False)
 
 
 def _sha256(text: str) -> str:

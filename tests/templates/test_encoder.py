@@ -101,6 +101,26 @@ def test_the_fingerprint_survives_saving(
     assert reloaded.fingerprint == Encoder(VICUNA, smollm2_tokenizer).fingerprint
 
 
+def test_a_model_directory_keeps_the_fingerprint_of_its_training(
+    encoder: Encoder, smollm2_tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("model")
+    smollm2_tokenizer.save_pretrained(directory)
+    (directory / "chat_template.jinja").write_text(encoder.chat_template, encoding="utf-8")
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    served = Encoder(Template(name="tokenizer", text=tokenizer.chat_template), tokenizer)
+    assert served.fingerprint == encoder.fingerprint
+    assert served.encode([TALK])[0].ids == encoder.encode([TALK])[0].ids
+    assert Encoder(VICUNA, tokenizer).fingerprint == encoder.fingerprint
+
+
+def test_a_prompt_may_go_on_inside_the_last_message(encoder: Encoder) -> None:
+    [whole] = encoder.encode([TALK])
+    begun = encoder.encode_prompt(TALK, continue_final_message=True)
+    assert whole.ids == [*begun, *encoder.stop_ids]
+    assert encoder.encode_prompt(TALK, add_generation_prompt=False) == whole.ids
+
+
 def test_a_tokenizer_of_another_kind_is_refused(
     smollm2_tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
