@@ -3,9 +3,9 @@
     python benchmarks/encode.py DUMP.json MODEL_DIR [MODEL_DIR ...]
 
 Rows: the `tokenizers` library's `encode_batch_fast` alone on the rendered texts (the goal: no more time than this),
-ours with masks, and plain transformers' `apply_chat_template` with an assistant mask. FastChat's `preprocess` runs in an
-environment of its own (transformers 4.37): give its Python with --fastchat. Every figure is the median of the runs; the
-first encoding of a tokenizer, in which the fast engine proves itself, is a column of its own.
+ours with masks, and plain transformers' `apply_chat_template` with an assistant mask. FastChat's `preprocess` runs in
+an environment of its own (transformers 4.37): give its Python with --fastchat. Every figure is the median of the runs;
+the first encoding of a tokenizer, in which the fast engine proves itself, is a column of its own.
 """
 
 import argparse
