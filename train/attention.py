@@ -1,0 +1,163 @@
+"""Attention over packed documents: no token sees another document, and no L x L mask is ever built.
+
+Three kernels share one signature, that of flash-attn's `flash_attn_varlen_func`; the function that transformers calls
+builds its arguments. A window of documents of 3 and 2 tokens has the cumulative lengths ``[0, 3, 5]``.
+"""
+
+import importlib.util
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from templates.errors import InputError
+
+NAME = "chaku_packed"
+
+
+class VarlenKernel(Protocol):
+    """What `flash_attn_varlen_func` takes, as far as we use it.
+
+    q is [tokens, heads, head size], k and v are [tokens, key heads, head size]; `cu_seqlens_*` are int32 cumulative
+    lengths [documents + 1]. The result has the shape of q.
+    """
+
+    def __call__(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        cu_seqlens_q: Tensor,
+        cu_seqlens_k: Tensor,
+        max_seqlen_q: int,
+        max_seqlen_k: int,
+        *,
+        softmax_scale: float,
+        causal: bool,
+    ) -> Tensor: ...
+
+
+def sdpa_varlen(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cu_seqlens_q: Tensor,
+    cu_seqlens_k: Tensor,
+    max_seqlen_q: int,
+    max_seqlen_k: int,
+    *,
+    softmax_scale: float,
+    causal: bool,
+) -> Tensor:
+    """PyTorch's attention, document by document: for CPUs, and for float32 anywhere."""
+    lengths = cu_seqlens_q.diff().tolist()
+    documents = zip(q.split(lengths), k.split(lengths), v.split(lengths), strict=True)
+    outputs = [
+        scaled_dot_product_attention(
+            *(part.transpose(0, 1).unsqueeze(0) for part in document),
+            is_causal=causal,
+            scale=softmax_scale,
+            enable_gqa=True,
+        )
+        .squeeze(0)
+        .transpose(0, 1)
+        for document in documents
+    ]
+    return torch.cat(outputs)
+
+
+def torch_varlen(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cu_seqlens_q: Tensor,
+    cu_seqlens_k: Tensor,
+    max_seqlen_q: int,
+    max_seqlen_k: int,
+    *,
+    softmax_scale: float,
+    causal: bool,
+) -> Tensor:
+    """PyTorch's own variable-length attention, for CUDA without flash-attn."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    output: Tensor = varlen_attn(
+        q,
+        k,
+        v,
+        cu_seqlens_q,
+        cu_seqlens_k,
+        max_seqlen_q,
+        max_seqlen_k,
+        scale=softmax_scale,
+        window_size=(-1, 0 if causal else -1),
+        enable_gqa=True,
+    )
+    return output
+
+
+def choose_kernel(device: torch.device, dtype: torch.dtype) -> tuple[VarlenKernel, str]:
+    """The kernel for a device and a compute type, and a line that says which it is."""
+    if device.type != "cuda" or dtype == torch.float32:
+        return sdpa_varlen, "PyTorch's scaled dot product, document by document"
+    if importlib.util.find_spec("flash_attn") is None:
+        return torch_varlen, "PyTorch's variable-length attention (flash-attn is not installed: chaku[flash-attn])"
+    from flash_attn import flash_attn_varlen_func
+
+    return flash_attn_varlen_func, "flash-attn's variable-length kernel"
+
+
+def register(kernel: VarlenKernel) -> str:
+    """Make the kernel known to transformers; returns the name to load a model with.
+
+    No mask function is registered under the name, for which transformers then builds no mask at all.
+    """
+
+    def packed_attention(
+        module: torch.nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: None,
+        *,
+        scaling: float,
+        cu_seq_lens_q: Tensor,
+        max_length_q: int,
+        dropout: float = 0.0,
+        sliding_window: int | None = None,
+        softcap: float | None = None,
+        s_aux: Tensor | None = None,
+        **_: Any,
+    ) -> tuple[Tensor, None]:
+        """Query [1, heads, tokens, head size] and its like, as transformers calls it; gives [1, tokens, heads, size]."""
+        _refuse_unsupported(dropout, softcap, s_aux, sliding_window, max_length_q)
+        q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+        output = kernel(
+            q,
+            k,
+            v,
+            cu_seq_lens_q,
+            cu_seq_lens_q,
+            max_length_q,
+            max_length_q,
+            softmax_scale=scaling,
+            causal=True,
+        )
+        return output.unsqueeze(0), None
+
+    AttentionInterface.register(NAME, packed_attention)
+    return NAME
+
+
+def _refuse_unsupported(
+    dropout: float, softcap: float | None, s_aux: Tensor | None, sliding_window: int | None, longest: int
+) -> None:
+    if dropout or softcap is not None or s_aux is not None:
+        raise InputError("this model's attention has dropout, soft capping or sinks, which the kernels do not compute")
+    if sliding_window is not None and longest > sliding_window:
+        raise InputError(
+            f"this model attends to {sliding_window} tokens and a document has {longest}; "
+            f"prepare the data with --window {sliding_window}"
+        )

@@ -1,0 +1,56 @@
+"""`chaku train`: a recipe from a YAML file and the command line, handed to the training run."""
+
+import os
+import sys
+
+from jsonargparse import ArgumentError, ArgumentParser
+from rich_argparse import RawDescriptionRichHelpFormatter
+
+from templates.errors import InputError
+from train.recipe import Recipe
+
+_DESCRIPTION = """\
+Fine-tune a model on windows that `chaku data prepare` wrote.
+
+A recipe is a YAML file; every value in it can be given on the command line too, which then wins.
+A run that was stopped goes on from its last checkpoint when the same command is given again."""
+
+_EXAMPLES = """\
+examples:
+  # on a laptop's CPU, with the recipe's values but twenty steps
+  chaku train --config examples/recipes/smollm2-135m-cpu.yaml --model.path MODEL_DIR --data.path data/ \\
+      --out model/ --schedule.max_steps 20
+
+  # on eight GPUs
+  torchrun --nproc-per-node 8 -m chaku train --config examples/recipes/vicuna-7b.yaml \\
+      --model.path MODEL_DIR --data.path data/ --out vicuna/"""
+
+
+def main(argv: list[str]) -> int:
+    """Train by a recipe. Returns 0 when the model is written, or when SIGTERM stopped the run with a checkpoint."""
+    recipe = parse(argv)
+    if os.environ.get("RANK", "0") == "0":
+        print("chaku: loading torch ...", file=sys.stderr)
+    from train.main import train
+
+    return train(recipe)
+
+
+def parse(argv: list[str]) -> Recipe:
+    """The recipe that the arguments ask for. Raises InputError that names a field which is unknown or mistyped."""
+    parser = ArgumentParser(
+        prog="chaku train",
+        usage="%(prog)s --config RECIPE.yaml --model.path DIR --data.path DIR --out DIR [--section.field value ...]",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionRichHelpFormatter,
+        exit_on_error=False,
+        print_config=None,
+    )
+    parser.add_argument("--config", action="config", metavar="RECIPE.yaml", help="Recipe to start from.")
+    parser.add_class_arguments(Recipe)
+    try:
+        values = vars(parser.instantiate(parser.parse_args(argv)))
+    except ArgumentError as error:
+        raise InputError(" ".join(str(error).split()) + "; see `chaku train --help`") from error
+    return Recipe(**{name: value for name, value in values.items() if name != "config"})

@@ -1,0 +1,86 @@
+"""What a run reads: windows, base model and tokenizer, refused where they do not fit each other."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+
+import templates
+from templates.errors import InputError
+from train.data import Windows, read_manifest
+from train.model import read_config
+from train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The windows of both parts with their manifest, and the base model's config and tokenizer."""
+
+    manifest: dict[str, Any]
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    encoder: templates.Encoder
+    windows: Windows
+    held_out: Windows
+
+
+def read_inputs(recipe: Recipe) -> Inputs:
+    """Read and check everything but the weights. Raises InputError with the numbers and the next step."""
+    manifest = read_manifest(recipe.data.path)
+    config = read_config(recipe.model.path)
+    tokenizer = _read_tokenizer(recipe.model.path)
+    encoder = templates.Encoder(templates.load(manifest["template"]), tokenizer)
+    _check_fingerprint(recipe, manifest, encoder.fingerprint)
+    windows, held_out = Windows(recipe.data.path / "train"), Windows(recipe.data.path / "held_out")
+    _check_windows(recipe, windows, config)
+    return Inputs(manifest, config, tokenizer, encoder, windows, held_out)
+
+
+def _read_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: has no tokenizer that can be loaded; give a complete model directory") from error
+    return tokenizer
+
+
+def _check_fingerprint(recipe: Recipe, manifest: dict[str, Any], ours: templates.Fingerprint) -> None:
+    found = templates.Fingerprint(**manifest["fingerprint"])
+    if found.digest != ours.digest:
+        differing = " and ".join(found.differences(ours)) or "contents"
+        raise InputError(
+            f"{recipe.data.path}: its windows were made with another {differing} than {recipe.model.path} has now; "
+            f"run `chaku data prepare ... --model {recipe.model.path} --template {manifest['template']}` again"
+        )
+
+
+def _check_windows(recipe: Recipe, windows: Windows, config: PretrainedConfig) -> None:
+    if len(windows) == 0:
+        raise InputError(
+            f"{recipe.data.path / 'train'}: has no windows; run `chaku data prepare` on more conversations"
+        )
+    longest, context = windows.longest_document(), config.max_position_embeddings
+    if longest > context:
+        raise InputError(
+            f"{recipe.data.path}: a document has {longest} tokens and {recipe.model.path} reads at most {context}; "
+            f"run `chaku data prepare ... --window {context}`"
+        )
+    if windows.largest_id() >= config.vocab_size:
+        raise InputError(
+            f"{recipe.data.path}: has token id {windows.largest_id()} and {recipe.model.path} has only "
+            f"{config.vocab_size} tokens; its tokenizer and its weights do not belong together"
+        )
+
+
+def digest_of_data(recipe: Recipe) -> str:
+    """A short digest of the manifest, which names the dumps, the options and the counts."""
+    return hashlib.sha256((recipe.data.path / "manifest.json").read_bytes()).hexdigest()[:16]
+
+
+def digest_of_model(recipe: Recipe, config: PretrainedConfig) -> str:
+    """A short digest of the base model's config and of its files' sizes (reading 13 GB of weights takes a minute)."""
+    files = sorted((file.name, file.stat().st_size) for file in Path(recipe.model.path).glob("*.safetensors"))
+    return hashlib.sha256(json.dumps([config.to_dict(), files], sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,95 @@
+"""The base model as the trainer holds it: float32 master weights, packed attention, loss inside its forward pass."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+from templates.errors import InputError
+from train.attention import choose_kernel, register
+from train.data import MicroBatch
+from train.loss import TokenScores, token_loss, token_scores
+from train.recipe import Model
+
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+class Trainee(nn.Module):
+    """A causal language model whose forward pass ends in the summed loss of a micro-batch.
+
+    The head is applied in here, at supervised positions only, so that FSDP gathers and frees its weight with the rest.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: MicroBatch) -> Tensor | TokenScores:
+        """The summed loss while training; summed loss and right guesses in evaluation mode."""
+        hidden = self.hidden_states(batch)[0, batch.positions]
+        head = self.model.get_output_embeddings().weight
+        return (token_loss if self.training else token_scores)(hidden, head, batch.targets)
+
+    def hidden_states(self, batch: MicroBatch) -> Tensor:
+        """The last hidden states [1, T, hidden size]; documents do not see one another."""
+        states: Tensor = self.model.base_model(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            cu_seq_lens_q=batch.cumulative_lengths,
+            cu_seq_lens_k=batch.cumulative_lengths,
+            max_length_q=batch.longest,
+            max_length_k=batch.longest,
+            use_cache=False,
+        ).last_hidden_state
+        return states
+
+
+def read_config(path: str) -> PretrainedConfig:
+    """The base model's config. Raises InputError where it is missing, or its weights are not safetensors."""
+    directory = Path(path)
+    if directory.is_dir() and not list(directory.glob("*.safetensors")):
+        found = ", ".join(sorted(file.name for file in directory.iterdir())[:6]) or "nothing"
+        raise InputError(f"{path}: has no *.safetensors (found {found}); save it with `save_pretrained` once more")
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a model that transformers knows ({_first_line(error)})") from error
+    return config
+
+
+def load(recipe: Model, device: torch.device) -> tuple[Trainee, str]:
+    """The base model on the CPU in float32, ready to be sharded, and a line that says which attention it uses."""
+    kernel, line = choose_kernel(device, DTYPES[recipe.compute_dtype])
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            recipe.path,
+            dtype=torch.float32,
+            attn_implementation=register(kernel),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{recipe.path}: cannot be loaded ({_first_line(error)})") from error
+    if recipe.activation_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return Trainee(model).train(), line
+
+
+def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """The repeated blocks, which are sharded and gathered one by one."""
+    layers = getattr(model.base_model, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise InputError(f"{model.config.model_type} models keep their layers elsewhere; take a Llama-like model")
+    return layers
+
+
+def saved_dtype(config: PretrainedConfig) -> torch.dtype:
+    """The type the base model's weights are stored in; the trained ones are written in the same."""
+    dtype: Any = config.dtype
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,43 @@
+"""AdamW, and the course of its learning rate, which is a function of the step alone."""
+
+import math
+
+import torch
+from torch import nn
+
+from train.recipe import Optimizer, Schedule
+
+
+def adamw(module: nn.Module, recipe: Optimizer) -> torch.optim.AdamW:
+    """AdamW (fused) with weight decay on matrices only; a norm's weight or a bias pulled to zero only does harm."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [weight for weight in parameters if weight.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [weight for weight in parameters if weight.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
+
+
+def total_steps(schedule: Schedule, *, windows: int, windows_per_step: int) -> int:
+    """How many steps a run has; the last one is filled up from the next epoch.
+
+    >>> total_steps(Schedule(epochs=3), windows=100, windows_per_step=128)
+    3
+    """
+    steps = math.ceil(schedule.epochs * windows / windows_per_step)
+    return steps if schedule.max_steps is None else min(steps, schedule.max_steps)
+
+
+def learning_rate(step: int, *, steps: int, peak: float, schedule: Schedule) -> float:
+    """The learning rate of a step (counted from 0): a linear rise over the warmup, then the schedule's shape.
+
+    >>> [learning_rate(step, steps=4, peak=1.0, schedule=Schedule(shape="linear", warmup_ratio=0.25)) for step in range(4)]
+    [1.0, 1.0, 0.6666666666666667, 0.33333333333333337]
+    """
+    warmup = math.ceil(steps * schedule.warmup_ratio)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    if schedule.shape == "cosine":
+        return peak * (1 + math.cos(math.pi * done)) / 2
+    return peak * (1 - done) if schedule.shape == "linear" else peak

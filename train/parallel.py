@@ -1,0 +1,78 @@
+"""One path for one process and for many: a process group, and FSDP2 over all ranks.
+
+Each rank holds a share of the float32 weights and of the optimizer's state; a layer's weights are gathered in the
+compute type when they are needed (`torch.distributed.fsdp.fully_shard`).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
+from train.model import Trainee, decoder_layers
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all of them."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process speaks and writes for all."""
+        return self.rank == 0
+
+    def sum(self, *values: float) -> list[float]:
+        """The sums of values over all ranks (float64, so that counts stay exact)."""
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return [float(value) for value in total.tolist()]
+
+
+@contextmanager
+def process_group() -> Iterator[Ranks]:
+    """Join the processes that torchrun started, or be alone. Yields this process's place; leaves the group at the end."""
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    backend = "nccl" if cuda else "gloo"
+    if "RANK" in os.environ:
+        dist.init_process_group(backend)
+    else:
+        # a store in memory: a lone process opens no port
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        yield Ranks(rank=dist.get_rank(), world_size=dist.get_world_size(), device=device)
+    finally:
+        dist.destroy_process_group()
+
+
+def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks) -> None:
+    """Share the weights out over the ranks, layer by layer, in place."""
+    policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
+    # Alone there is nothing to save by freeing a gathered layer, only the second gathering to lose.
+    reshard = ranks.world_size > 1
+    for layer in decoder_layers(trainee.model):
+        fully_shard(layer, mp_policy=policy, reshard_after_forward=reshard)
+    fully_shard(trainee, mp_policy=policy, reshard_after_forward=False)
+    if ranks.world_size > 1:
+        for module in trainee.modules():
+            if isinstance(module, FSDPModule):
+                # The loss is already divided by the supervised tokens of all ranks: gradients are summed, not averaged.
+                module.set_gradient_divide_factor(1.0)
+                module.set_force_sum_reduction_for_comms(True)
+
+
+def gradient_norm(module: nn.Module, *, max_norm: float) -> float:
+    """The norm of all gradients over all ranks; they are scaled down to `max_norm` where that is not 0."""
+    norm = nn.utils.clip_grad_norm_(module.parameters(), max_norm or float("inf"))
+    return float(norm.full_tensor().item())  # type: ignore[attr-defined]

@@ -1,0 +1,179 @@
+"""A recipe: everything that decides a training run, as small frozen dataclasses that become the command's options."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from templates.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The base model.
+
+    Args:
+        path: Hugging Face directory of the base model (safetensors, tokenizer), or its name on the hub.
+        activation_checkpointing: Recompute each layer in the backward pass: a third more time, far less memory.
+        compute_dtype: Type of the matrix products and activations; master weights and gradients are float32 always.
+    """
+
+    path: str
+    activation_checkpointing: bool = False
+    compute_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The windows.
+
+    Args:
+        path: Directory that `chaku data prepare` wrote (train/, held_out/, manifest.json).
+        seed: Seed of the order in which windows are seen; each epoch has its own order.
+    """
+
+    path: Path
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """How many windows make a step.
+
+    Args:
+        windows_per_step: Windows of one optimizer step, over all ranks and accumulated micro-batches.
+        windows_per_micro_batch: Windows that one rank takes through the model at once; lower it to save memory.
+    """
+
+    windows_per_step: int = 128
+    windows_per_micro_batch: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """AdamW.
+
+    Args:
+        lr: Peak learning rate.
+        betas: Decay rates of the two running averages.
+        eps: Added to the denominator.
+        weight_decay: Decoupled weight decay of the matrices; norms and biases are never decayed.
+        max_grad_norm: Gradients are scaled down to this norm; 0 leaves them as they are.
+    """
+
+    lr: float = 2e-5
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long, and at what learning rate.
+
+    Args:
+        epochs: Passes over the training windows; the last step is filled up from the next pass.
+        max_steps: Stop after this many steps, whatever the epochs; 0 writes the base model under the template.
+        shape: Course of the learning rate after the warmup.
+        warmup_ratio: Share of the steps in which the learning rate rises from 0 to its peak.
+    """
+
+    epochs: float = 3.0
+    max_steps: int | None = None
+    shape: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_ratio: float = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Loss and token accuracy on the assistant's tokens of held-out windows, before the first step and at the end.
+
+    Args:
+        every: Also validate every so many steps; 0 does not.
+        windows: Use at most so many held-out windows; 0 skips validation.
+    """
+
+    every: int = 100
+    windows: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a killed run resumes from.
+
+    Args:
+        every: Write a checkpoint every so many steps; 0 writes one on SIGTERM only.
+        keep: Keep so many of the latest checkpoints.
+    """
+
+    every: int = 100
+    keep: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run.
+
+    Args:
+        model: The base model.
+        data: The windows.
+        out: Directory for the trained model; checkpoints and metrics lie in OUT.run beside it.
+        batch: How many windows make a step.
+        optimizer: AdamW.
+        schedule: How long, and at what learning rate.
+        validation: Loss on held-out windows.
+        checkpoint: What a killed run resumes from.
+        seed: Seed of whatever the model draws at random.
+    """
+
+    model: Model
+    data: Data
+    out: Path
+    batch: Batch = field(default_factory=Batch)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    validation: Validation = field(default_factory=Validation)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    seed: int = 0
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the checkpoints, `metrics.jsonl` and TensorBoard's events lie: OUT.run, beside OUT."""
+        return self.out.with_name(f"{self.out.name}.run")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in `chaku.json`."""
+        return {**asdict(self), "out": str(self.out), "data": {"path": str(self.data.path), "seed": self.data.seed}}
+
+
+_AT_LEAST = {
+    ("batch", "windows_per_step"): 1,
+    ("batch", "windows_per_micro_batch"): 1,
+    ("optimizer", "lr"): 0,
+    ("optimizer", "weight_decay"): 0,
+    ("optimizer", "max_grad_norm"): 0,
+    ("schedule", "epochs"): 0,
+    ("schedule", "max_steps"): 0,
+    ("schedule", "warmup_ratio"): 0,
+    ("validation", "every"): 0,
+    ("validation", "windows"): 0,
+    ("checkpoint", "every"): 0,
+    ("checkpoint", "keep"): 1,
+}
+
+
+def check(recipe: Recipe, *, world_size: int) -> None:
+    """Raise InputError for a value out of its range, by name, and for a step that the ranks cannot share."""
+    values = recipe.as_dict()
+    for (section, name), least in _AT_LEAST.items():
+        value = values[section][name]
+        if value is not None and value < least:
+            raise InputError(f"--{section}.{name} is {value}; give at least {least}")
+    if recipe.schedule.warmup_ratio > 1:
+        raise InputError(f"--schedule.warmup_ratio is {recipe.schedule.warmup_ratio}; give a share from 0 to 1")
+    at_once = world_size * recipe.batch.windows_per_micro_batch
+    if recipe.batch.windows_per_step % at_once:
+        raise InputError(
+            f"--batch.windows_per_step is {recipe.batch.windows_per_step}, which {world_size} ranks with "
+            f"{recipe.batch.windows_per_micro_batch} windows each cannot share evenly; give a multiple of {at_once}"
+        )

@@ -1,0 +1,86 @@
+"""One optimizer step: forward and backward over its micro-batches, and the update."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from templates.errors import InputError
+from train.data import MicroBatch
+from train.model import Trainee
+from train.parallel import Ranks, gradient_norm
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step's figures over all ranks: mean loss of the supervised tokens, norm of the gradient before clipping."""
+
+    loss: float
+    grad_norm: float
+    tokens: int
+    supervised_tokens: int
+
+
+def train_step(
+    trainee: Trainee,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[MicroBatch],
+    *,
+    max_grad_norm: float,
+    ranks: Ranks,
+    context: str,
+    last_good: Path | None,
+) -> Taken:
+    """Take one step with this rank's micro-batches.
+
+    Every supervised token of the step weighs the same, in whichever micro-batch and on whichever rank it stands.
+    Raises InputError, with `context` and the windows' conversations, where there is no such token or the loss is not
+    a number; the weights are then untouched, and `last_good` is named as the checkpoint to return to.
+    """
+    tokens, supervised = ranks.sum(
+        sum(batch.input_ids.numel() for batch in batches), sum(len(batch.targets) for batch in batches)
+    )
+    if supervised == 0:
+        raise InputError(f"{context}: its windows have no supervised token; take more --batch.windows_per_step")
+    losses = []
+    for batch in batches:
+        loss = trainee(batch.to(ranks.device)) / supervised
+        loss.backward()
+        losses.append(loss.detach())
+    shares = torch.stack(losses).tolist()
+    [total] = ranks.sum(sum(shares))
+    if not math.isfinite(total):
+        raise InputError(_not_a_number(total, shares, batches, ranks, context, last_good))
+    norm = gradient_norm(trainee, max_norm=max_grad_norm)
+    optimizer.step()
+    optimizer.zero_grad()
+    return Taken(loss=total, grad_norm=norm, tokens=int(tokens), supervised_tokens=int(supervised))
+
+
+def _not_a_number(
+    total: float,
+    shares: Sequence[float],
+    batches: Sequence[MicroBatch],
+    ranks: Ranks,
+    context: str,
+    last_good: Path | None,
+) -> str:
+    """The line that names the windows' conversations, over all ranks."""
+    ours = [
+        source
+        for share, batch in zip(shares, batches, strict=True)
+        if not math.isfinite(share)
+        for source in batch.sources
+    ]
+    everyone: list[list[str]] = [[] for _ in range(ranks.world_size)]
+    dist.all_gather_object(everyone, ours)
+    sources = sorted({source for theirs in everyone for source in theirs})
+    named = ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if len(sources) > 8 else "")
+    checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
+    return (
+        f"{context}: the loss is {total} in windows with the conversations {named}; {checkpoint}. "
+        "Look at those conversations, or lower --optimizer.lr"
+    )
