@@ -34,6 +34,7 @@ class Encoder:
         if not tokenizer.is_fast:
             raise InputError(f"{tokenizer.name_or_path}: its tokenizer has no tokenizer.json (a `tokenizers` backend)")
         self.template = template
+        self._tokenizer = tokenizer
         self.special_tokens = special_tokens_of(template, tokenizer)
         self._guarded = guard(tokenizer.backend_tokenizer)
         self._spell = Speller(self._guarded)
@@ -45,6 +46,15 @@ class Encoder:
     def stop_ids(self) -> list[int]:
         """The token ids that end a reply, derived from the template."""
         return [token_id for token_id, _ in self._spell(self.stop).controls]
+
+    @property
+    def control_strings(self) -> list[str]:
+        """The texts that the plain tokenizer turns into control tokens, and that no content can command here."""
+        return list(self._guarded.control_ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, control tokens included."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
     @property
     def chat_template(self) -> str:
