@@ -5,7 +5,9 @@ builds its arguments. A window of documents of 3 and 2 tokens has the cumulative
 """
 
 import importlib.util
-from typing import Any, Protocol
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -17,29 +19,12 @@ from templates.errors import InputError
 NAME = "chaku_packed"
 
 
-class VarlenKernel(Protocol):
-    """What `flash_attn_varlen_func` takes, as far as we use it.
-
-    q is [tokens, heads, head size], k and v are [tokens, key heads, head size]; `cu_seqlens_*` are int32 cumulative
-    lengths [documents + 1]. The result has the shape of q.
-    """
-
-    def __call__(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        cu_seqlens_q: Tensor,
-        cu_seqlens_k: Tensor,
-        max_seqlen_q: int,
-        max_seqlen_k: int,
-        *,
-        softmax_scale: float,
-        causal: bool,
-    ) -> Tensor: ...
+# (q, k, v, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, *, softmax_scale, causal) -> as q.
+# q is [tokens, heads, head size], k and v are [tokens, key heads, head size]; `cu_seqlens_*` are int32 [documents + 1].
+VarlenKernel: TypeAlias = Callable[..., Tensor]
 
 
-def sdpa_varlen(
+def sdpa_varlen(  # noqa: PLR0917 - flash-attn's signature
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -52,23 +37,16 @@ def sdpa_varlen(
     causal: bool,
 ) -> Tensor:
     """PyTorch's attention, document by document: for CPUs, and for float32 anywhere."""
-    lengths = cu_seqlens_q.diff().tolist()
-    documents = zip(q.split(lengths), k.split(lengths), v.split(lengths), strict=True)
-    outputs = [
-        scaled_dot_product_attention(
-            *(part.transpose(0, 1).unsqueeze(0) for part in document),
-            is_causal=causal,
-            scale=softmax_scale,
-            enable_gqa=True,
-        )
-        .squeeze(0)
-        .transpose(0, 1)
-        for document in documents
-    ]
+    ends = cu_seqlens_q.tolist()
+    outputs = []
+    for start, end in pairwise(ends):
+        query, key, value = (states[start:end].transpose(0, 1).unsqueeze(0) for states in (q, k, v))
+        output = scaled_dot_product_attention(query, key, value, is_causal=causal, scale=softmax_scale, enable_gqa=True)
+        outputs.append(output.squeeze(0).transpose(0, 1))
     return torch.cat(outputs)
 
 
-def torch_varlen(
+def torch_varlen(  # noqa: PLR0917 - flash-attn's signature
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -83,19 +61,10 @@ def torch_varlen(
     """PyTorch's own variable-length attention, for CUDA without flash-attn."""
     from torch.nn.attention.varlen import varlen_attn
 
-    output: Tensor = varlen_attn(
-        q,
-        k,
-        v,
-        cu_seqlens_q,
-        cu_seqlens_k,
-        max_seqlen_q,
-        max_seqlen_k,
-        scale=softmax_scale,
-        window_size=(-1, 0 if causal else -1),
-        enable_gqa=True,
-    )
-    return output
+    lengths = (cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k)
+    window = (-1, 0 if causal else -1)
+    output = varlen_attn(q, k, v, *lengths, scale=softmax_scale, window_size=window, enable_gqa=True)
+    return cast("Tensor", output)
 
 
 def choose_kernel(device: torch.device, dtype: torch.dtype) -> tuple[VarlenKernel, str]:
@@ -104,7 +73,7 @@ def choose_kernel(device: torch.device, dtype: torch.dtype) -> tuple[VarlenKerne
         return sdpa_varlen, "PyTorch's scaled dot product, document by document"
     if importlib.util.find_spec("flash_attn") is None:
         return torch_varlen, "PyTorch's variable-length attention (flash-attn is not installed: chaku[flash-attn])"
-    from flash_attn import flash_attn_varlen_func
+    from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
 
     return flash_attn_varlen_func, "flash-attn's variable-length kernel"
 
@@ -129,9 +98,9 @@ def register(kernel: VarlenKernel) -> str:
         sliding_window: int | None = None,
         softcap: float | None = None,
         s_aux: Tensor | None = None,
-        **_: Any,
+        **_: object,
     ) -> tuple[Tensor, None]:
-        """Query [1, heads, tokens, head size] and its like, as transformers calls it; gives [1, tokens, heads, size]."""
+        """From [1, heads, tokens, head size], as transformers calls it, to [1, tokens, heads, head size]."""
         _refuse_unsupported(dropout, softcap, s_aux, sliding_window, max_length_q)
         q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
         output = kernel(

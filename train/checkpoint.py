@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from data_tools.atomic import whole_directory
 from templates.errors import InputError
@@ -77,7 +78,7 @@ class Checkpoints:
     def _save_into(self, temporary: Path | None, trainee: Trainee, optimizer: torch.optim.Optimizer) -> None:
         place = [temporary]
         dist.broadcast_object_list(place, src=0, device=self.ranks.device)
-        dcp.save(_state(trainee, optimizer, self.ranks), checkpoint_id=place[0])
+        save(_state(trainee, optimizer, self.ranks), checkpoint_id=place[0])
 
     def latest(self) -> Path | None:
         """The last whole checkpoint. Raises InputError where it belongs to another recipe, naming what differs."""
@@ -101,7 +102,7 @@ class Checkpoints:
             return None
         state = _state(trainee, optimizer, self.ranks)
         # a rank more than were saved keeps its own random state
-        dcp.load(state, checkpoint_id=path, planner=DefaultLoadPlanner(allow_partial_load=True))
+        load(state, checkpoint_id=path, planner=DefaultLoadPlanner(allow_partial_load=True))
         set_state_dict(trainee, optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"])
         torch.set_rng_state(state[_random_key(self.ranks)])
         return Progress(**json.loads((path / PROGRESS).read_text(encoding="utf-8"))["progress"])

@@ -102,7 +102,8 @@ class _Lists:
         self.offsets: Ints = np.append(0, np.cumsum(pc.list_value_length(column).to_numpy().astype(np.int64)))
 
     def __getitem__(self, row: int) -> npt.NDArray[np.int32]:
-        return self.values[self.offsets[row] : self.offsets[row + 1]]
+        part: npt.NDArray[np.int32] = self.values[self.offsets[row] : self.offsets[row + 1]]
+        return part
 
 
 def _read(file: Path) -> pa.Table:

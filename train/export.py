@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from transformers import AutoModelForCausalLM, GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
 
@@ -26,18 +27,20 @@ def export(
     record: dict[str, Any],
     ranks: Ranks,
 ) -> None:
-    """Write weights (in the base model's own type), tokenizer, template, stop ids and `chaku.json`. All ranks call this."""
+    """Write weights in the base model's own type, tokenizer, template, stop ids, `chaku.json`; all ranks call this."""
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     state = get_model_state_dict(trainee, options=options)
     if not ranks.is_first:
         return
     dtype = saved_dtype(config)
     with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    weights = {name.removeprefix("model."): weight.to(dtype) for name, weight in state.items()}
+        plain = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    weights = {
+        name.removeprefix("model."): weight.to(dtype) for name, weight in state.items() if isinstance(weight, Tensor)
+    }
     plain.load_state_dict(weights, assign=True)
     plain.tie_weights()
-    plain.generation_config = GenerationConfig(
+    plain.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_token_id, eos_token_id=encoder.stop_ids, pad_token_id=tokenizer.pad_token_id
     )
     tokenizer.chat_template = encoder.chat_template

@@ -15,7 +15,7 @@ from train.data import Order
 from train.export import MARKER, export, is_result_of
 from train.inputs import Inputs, digest_of_data, digest_of_model, read_inputs
 from train.metrics import Metrics, say
-from train.model import DTYPES, Trainee, load
+from train.model import Trainee, compute_dtype, load
 from train.optimizer import adamw, learning_rate, total_steps
 from train.parallel import Ranks, process_group, shard
 from train.recipe import Recipe, check
@@ -25,7 +25,7 @@ from train.validate import validate
 
 def train(recipe: Recipe) -> int:
     """Train by a recipe. Returns 0 when the model is written, or when SIGTERM stopped the run with a checkpoint."""
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with process_group() as ranks:
         check(recipe, world_size=ranks.world_size)
         refuse_foreign(recipe.out, marker=MARKER)
@@ -64,7 +64,7 @@ def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoint
     """Load and share out the weights, and go back to the last checkpoint if there is one."""
     torch.manual_seed(recipe.seed + ranks.rank)
     trainee, attention = load(recipe.model, ranks.device)
-    shard(trainee, compute_dtype=DTYPES[recipe.model.compute_dtype], ranks=ranks)
+    shard(trainee, compute_dtype=compute_dtype(recipe.model, ranks.device), ranks=ranks)
     optimizer = adamw(trainee, recipe.optimizer)
     progress = checkpoints.resume(trainee, optimizer)
     count = len(inputs.windows)

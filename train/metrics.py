@@ -61,7 +61,8 @@ class Metrics:
     def show_step(self, step: int, figures: dict[str, float]) -> None:
         """Keep a training step's figures, and move the bar."""
         self.record(step, figures)
-        text = f"loss {figures['loss']:.4f}  lr {figures['learning_rate']:.2e}  {figures['tokens_per_second']:,.0f} tokens/s"
+        loss, rate, speed = (figures[name] for name in ("loss", "learning_rate", "tokens_per_second"))
+        text = f"loss {loss:.4f}  lr {rate:.2e}  {speed:,.0f} tokens/s"
         self._bar.update(self._task, completed=step, figures=text)
         now = time.monotonic()
         if self._bar.disable and (now >= self._next_line or step == self._steps):

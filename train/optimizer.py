@@ -31,8 +31,9 @@ def total_steps(schedule: Schedule, *, windows: int, windows_per_step: int) -> i
 def learning_rate(step: int, *, steps: int, peak: float, schedule: Schedule) -> float:
     """The learning rate of a step (counted from 0): a linear rise over the warmup, then the schedule's shape.
 
-    >>> [learning_rate(step, steps=4, peak=1.0, schedule=Schedule(shape="linear", warmup_ratio=0.25)) for step in range(4)]
-    [1.0, 1.0, 0.6666666666666667, 0.33333333333333337]
+    >>> schedule = Schedule(shape="linear", warmup_ratio=0.5)
+    >>> [learning_rate(step, steps=4, peak=1.0, schedule=schedule) for step in range(4)]
+    [0.5, 1.0, 1.0, 0.5]
     """
     warmup = math.ceil(steps * schedule.warmup_ratio)
     if step < warmup:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch._C._distributed_c10d import HashStore
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from train.model import Trainee, decoder_layers
@@ -39,7 +40,7 @@ class Ranks:
 
 @contextmanager
 def process_group() -> Iterator[Ranks]:
-    """Join the processes that torchrun started, or be alone. Yields this process's place; leaves the group at the end."""
+    """Join the processes that torchrun started, or be alone; yields this process's place among them."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if cuda:
@@ -49,7 +50,7 @@ def process_group() -> Iterator[Ranks]:
         dist.init_process_group(backend)
     else:
         # a store in memory: a lone process opens no port
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     try:
         yield Ranks(rank=dist.get_rank(), world_size=dist.get_world_size(), device=device)
     finally:

@@ -53,22 +53,20 @@ def train_step(
     shares = torch.stack(losses).tolist()
     [total] = ranks.sum(sum(shares))
     if not math.isfinite(total):
-        raise InputError(_not_a_number(total, shares, batches, ranks, context, last_good))
+        sources = _conversations_without_a_loss(shares, batches, ranks)
+        checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
+        raise InputError(
+            f"{context}: the loss is {total} in windows with the conversations {sources}; {checkpoint}. "
+            "Look at those conversations, or lower --optimizer.lr"
+        )
     norm = gradient_norm(trainee, max_norm=max_grad_norm)
     optimizer.step()
     optimizer.zero_grad()
     return Taken(loss=total, grad_norm=norm, tokens=int(tokens), supervised_tokens=int(supervised))
 
 
-def _not_a_number(
-    total: float,
-    shares: Sequence[float],
-    batches: Sequence[MicroBatch],
-    ranks: Ranks,
-    context: str,
-    last_good: Path | None,
-) -> str:
-    """The line that names the windows' conversations, over all ranks."""
+def _conversations_without_a_loss(shares: Sequence[float], batches: Sequence[MicroBatch], ranks: Ranks) -> str:
+    """The conversations of the micro-batches whose loss is not a number, from all ranks."""
     ours = [
         source
         for share, batch in zip(shares, batches, strict=True)
@@ -78,9 +76,4 @@ def _not_a_number(
     everyone: list[list[str]] = [[] for _ in range(ranks.world_size)]
     dist.all_gather_object(everyone, ours)
     sources = sorted({source for theirs in everyone for source in theirs})
-    named = ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if len(sources) > 8 else "")
-    checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
-    return (
-        f"{context}: the loss is {total} in windows with the conversations {named}; {checkpoint}. "
-        "Look at those conversations, or lower --optimizer.lr"
-    )
+    return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if len(sources) > 8 else "")

@@ -30,17 +30,17 @@ def trainee() -> Trainee:
 def test_packed_equals_unpacked_in_logits_and_gradients() -> None:
     batch, ours, plain = packed(), trainee(), tiny.tiny_llama()
     logits = ours.model.lm_head(ours.hidden_states(batch))[0]
-    documents = batch.input_ids[0].split(LENGTHS)
+    documents = torch.split(batch.input_ids[0], LENGTHS)
     expected = torch.cat([plain(document.unsqueeze(0)).logits[0] for document in documents])
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
-    ours(batch).backward()
+    torch.autograd.backward(ours(batch))
     losses = [
         plain(document.unsqueeze(0), labels=document.unsqueeze(0)).loss * (len(document) - 1)
         for document in documents
         if len(document) > 1
     ]
-    torch.stack(losses).sum().backward()
+    torch.autograd.backward(torch.stack(losses).sum())
     for (name, parameter), other in zip(ours.model.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-4, atol=1e-5, msg=name)
 
@@ -52,7 +52,7 @@ def test_a_token_of_another_document_changes_nothing() -> None:
     assert torch.equal(before, model.hidden_states(batch)[0, LENGTHS[0] :])
 
 
-def flash_attn_varlen_reference(  # noqa: PLR0917, PLR0912 - flash-attn 2.8's own signature
+def flash_attn_varlen_reference(  # noqa: PLR0917 - flash-attn 2.8's own signature
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -76,7 +76,7 @@ def flash_attn_varlen_reference(  # noqa: PLR0917, PLR0912 - flash-attn 2.8's ow
     assert q.dtype == k.dtype == v.dtype
     assert q.stride(-1) == k.stride(-1) == v.stride(-1) == 1
     assert causal and dropout_p == 0.0 and window_size == (-1, -1)
-    assert softmax_scale == size**-0.5
+    assert softmax_scale is not None and softmax_scale == size**-0.5
     for lengths, longest in ((cu_seqlens_q, max_seqlen_q), (cu_seqlens_k, max_seqlen_k)):
         assert lengths.dtype == torch.int32 and lengths.is_contiguous()
         assert lengths[0] == 0 and lengths[-1] == tokens

@@ -78,7 +78,9 @@ def test_values_out_of_range_are_refused_by_name(arguments: list[str], words: st
 def test_help_is_instant_and_explains_each_option() -> None:
     code = "import sys, train.cli; sys.argv[0] = 'chaku'; train.cli.main(['--help'])"
     started = time.perf_counter()
-    result = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
     assert time.perf_counter() - started < 2.0  # 0.4 s on a calm machine
     assert "torch" not in result.stderr
     assert "pyarrow" not in result.stderr

@@ -24,7 +24,7 @@ def out(tmp_path_factory: pytest.TempPathFactory, model_directory: Path, data_di
 def test_plain_transformers_computes_the_trainers_held_out_loss(out: Path, data_directory: Path) -> None:
     import pyarrow.parquet as pq
 
-    model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
     total, count = 0.0, 0
     for row in pq.read_table(data_directory / "held_out").to_pylist():
         start = 0

@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 import templates
 
 WINDOW = 64
-WORDS = "apple river stone cloud seven green quickly under paper light dance north".split()
+WORDS = ["apple", "river", "stone", "cloud", "seven", "green", "quickly", "under", "paper", "light", "dance", "north"]
 SCHEMA = pa.schema(
     [
         ("input_ids", pa.list_(pa.int32())),
@@ -33,7 +33,9 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
 
 
 def tiny_config() -> LlamaConfig:
@@ -53,7 +55,7 @@ def tiny_config() -> LlamaConfig:
 
 def tiny_llama(seed: int = 0) -> LlamaForCausalLM:
     torch.manual_seed(seed)
-    return LlamaForCausalLM(tiny_config())
+    return LlamaForCausalLM(tiny_config())  # type: ignore[no-untyped-call]
 
 
 def write_model(directory: Path) -> Path:
