@@ -1,0 +1,71 @@
+"""Cleaning rules for single characters: what no one typed and no reader sees."""
+
+import re
+
+# Where a joiner has a meaning: after Arabic and Persian letters, the scripts of India and South-East Asia, and emoji.
+_JOINING = (
+    "\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
+    "\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff"
+    "\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
+)
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ZERO_WIDTH = re.compile(f"[\u00ad\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]|(?<![{_JOINING}])[\u200c\u200d]")
+_LINE_ENDINGS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# What the private-use codes of the Symbol and Wingdings fonts looked like where the text was copied from.
+_SYMBOL_FONT = {
+    "\uf0b7": "•", "\uf06c": "•", "\uf0a7": "▪", "\uf06e": "■", "\uf0d8": "➢", "\uf076": "❖", "\uf0fc": "✓",
+    "\uf0a8": "□", "\uf06f": "□", "\uf0e0": "→", "\uf0de": "⇒",
+}  # fmt: skip
+_SYMBOLS = re.compile(f"[{''.join(_SYMBOL_FONT)}]")
+
+
+def line_endings(text: str) -> str:
+    """Write every line ending as a line feed.
+
+    >>> line_endings("a\\r\\nb\\x0bc")
+    'a\\nb\\nc'
+    """
+    return (
+        text
+        if text.isascii() and "\r" not in text and "\x0b" not in text and "\x0c" not in text
+        else (_LINE_ENDINGS.sub("\n", text))
+    )
+
+
+def lone_surrogates(text: str) -> str:
+    """Join surrogate pairs and drop halves of one, which are no characters.
+
+    >>> lone_surrogates("\\ud83d\\ude00 \\ud83d")
+    '😀 '
+    """
+    if text.isascii() or _SURROGATES.search(text) is None:
+        return text
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return _SURROGATES.sub("", joined)
+
+
+def control_characters(text: str) -> str:
+    """Drop control characters and codes that are no characters (NUL, U+FFFE), but not tab and line feed."""
+    return _CONTROL.sub("", text)
+
+
+def zero_width(text: str) -> str:
+    """Drop characters without width, but keep joiners within emoji, Persian and Indic text.
+
+    Direction marks stay in a text that has letters written from right to left.
+
+    >>> zero_width("a\\u200bb\\u200d"), len(zero_width("👩\\u200d👩"))
+    ('ab', 3)
+    """
+    if text.isascii():
+        return text
+    text = _ZERO_WIDTH.sub("", text)
+    return text if _RIGHT_TO_LEFT.search(text) else _DIRECTION_MARKS.sub("", text)
+
+
+def symbol_bullets(text: str) -> str:
+    """Write the bullets of symbol fonts as the bullets that they looked like."""
+    return text if text.isascii() else _SYMBOLS.sub(lambda found: _SYMBOL_FONT[found[0]], text)

@@ -1,0 +1,56 @@
+"""Reading, cleaning and role repair of whole dumps, in one process or many with the same result."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from data_tools.clean import clean_record
+from data_tools.progress import Report
+from data_tools.readers import read_records
+from data_tools.records import RawRecord, Record, parse
+from data_tools.roles import repair
+
+_BATCH = 128
+# Below this size starting processes takes longer than they save.
+_BIG = 32_000_000
+
+Batch = tuple[list[Record], Counter[str]]
+
+
+def clean_dumps(paths: Sequence[Path], *, workers: int | None, report: Report) -> Iterator[Batch]:
+    """Cleaned and repaired records in input order, a batch at a time, with how many turns each rule changed.
+
+    `workers`: processes; None takes one for each core where the dumps are big.
+    """
+    total = sum(path.stat().st_size for path in paths if path.is_file())
+    if workers is None:
+        workers = (os.cpu_count() or 1) if total >= _BIG else 1
+    raws = (raw for path in paths for raw in read_records(path, report=report))
+    batches = iter(lambda: list(islice(raws, _BATCH)), [])
+    if workers == 1:
+        yield from map(clean_batch, batches)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running: deque[Future[Batch]] = deque()
+        for batch in batches:
+            running.append(pool.submit(clean_batch, batch))
+            if len(running) > 2 * workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def clean_batch(batch: Sequence[RawRecord]) -> Batch:
+    """Parse, clean and repair some records."""
+    counts: Counter[str] = Counter()
+    records = []
+    for raw in batch:
+        record = parse(raw)
+        counts.update(clean_record(record))
+        repair(record)
+        records.append(record)
+    return records, counts

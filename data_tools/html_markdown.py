@@ -1,0 +1,96 @@
+"""A reply that ChatGPT's page rendered to HTML, back to the markdown it was written in.
+
+Lexbor parses the HTML as a browser does and writes it out well-formed; one pass over those tags writes the markdown.
+Text is not escaped: the page shows `2 * 3` for `2 * 3`, and that is what the model wrote.
+"""
+
+import html as entities
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from data_tools.markdown_writer import MarkdownWriter
+
+# The wrappers of a rendered reply: ShareGPT kept them for some replies, and a bare <div> for most.
+_WRAPPER = re.compile(r'<div class="[^"]*(?:\bmarkdown\b|\bprose\b|whitespace-pre-wrap)[^"]*"')
+_BARE = re.compile(r"<(div|p|ol|ul|pre|table|h[1-6]|blockquote)(?: class=\"[^\"]*\")?>")
+_SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
+_PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
+_TAG = re.compile(r'<(/?)([a-z][^\s/>]*)((?:[^>"]|"[^"]*")*)>')
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_UNSEEN = "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, title, head"
+
+
+def is_html(reply: str) -> bool:
+    """Whether a reply is rendered HTML as a whole, rather than markdown that may mention tags.
+
+    HTML that a model wrote as an answer is indented from line to line or stands in a fence; a rendered reply is not.
+
+    >>> is_html("<div><p>Use a list:</p><ol><li>One</li></ol></div>"), is_html("Use `<div>` like <b>this</b>.")
+    (True, False)
+    """
+    reply = reply.strip()
+    if _WRAPPER.match(reply):
+        return True
+    opening = _BARE.match(reply)
+    if opening is None or not reply.endswith(">"):
+        return False
+    if opening[1] == "div" and not reply.endswith("</div>"):
+        return False
+    return _SOURCE_CODE.search(_PRE.sub("", reply)) is None
+
+
+def to_markdown(html: str) -> str:
+    """The markdown of a rendered reply.
+
+    Code blocks become fences with their language and exact text, KaTeX its LaTeX in dollars, images their alt text;
+    buttons and code headers go. A reply that shows nothing but HTML source is fenced, so that no later pass takes
+    the source for a rendered reply.
+
+    >>> to_markdown('<div><p>Run <code>ls</code>:</p><pre><div>bash<button>Copy code</button></div>'
+    ...             '<code class="hljs language-bash"><span class="hljs-built_in">ls</span> -l\\n</code></pre></div>')
+    'Run `ls`:\\n\\n```bash\\nls -l\\n```'
+    """
+    writer = MarkdownWriter()
+    parts = _TAG.split(_normalised(html))
+    if parts[0]:
+        writer.text(_unescape(parts[0]))
+    for at in range(1, len(parts), 4):
+        closing, name, attributes, text = parts[at : at + 4]
+        if closing:
+            writer.close(name)
+        else:
+            writer.open(name, attributes)
+        if text:
+            writer.text(_unescape(text))
+    markdown = writer.finish()
+    return f"```html\n{markdown}\n```" if is_html(markdown) else markdown
+
+
+def _unescape(text: str) -> str:
+    return entities.unescape(text) if "&" in text else text
+
+
+def _normalised(html: str) -> str:
+    """The body as well-formed HTML without what the page does not show as text."""
+    tree = LexborHTMLParser(html)
+    for node in tree.css(_UNSEEN):
+        node.decompose()
+    if "katex" in html:
+        for node in tree.css(".katex"):
+            _replace_math(node)
+    body = tree.body.html if tree.body is not None else None
+    return _COMMENT.sub("", body or "")
+
+
+def _replace_math(node: LexborNode) -> None:
+    """Put LaTeX in the place of KaTeX's drawing of it."""
+    annotation = node.css_first("annotation")
+    if annotation is None:
+        return
+    latex = annotation.text().strip()
+    parent = node.parent
+    if parent is not None and "katex-display" in (parent.attributes.get("class") or ""):
+        parent.replace_with(f"\n$${latex}$$\n")
+    else:
+        node.replace_with(f"${latex}$")

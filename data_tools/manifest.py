@@ -1,0 +1,73 @@
+"""The manifest: what the windows were made from, by what, and sums that anyone can check against the ledger."""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_tools.clean import RULES
+from data_tools.ledger import turn_counts
+from data_tools.windows import Document
+from templates.encoder import Encoder
+
+FILE_NAME = "manifest.json"
+PARTS = ("train", "held_out")
+
+
+def part_counts(
+    table: pa.Table, conversations_in: int, *, documents: Sequence[Document], windows: int, window: int
+) -> dict[str, int | float]:
+    """The counts of one part, or of the whole: see DESIGN.md for the names. `table` is its share of the ledger."""
+    counts = turn_counts(table)
+    tokens = sum(len(document.ids) for document in documents)
+    supervised = sum(int(document.mask.sum()) for document in documents)
+    assert supervised == counts["supervised_tokens"], "the ledger and the windows disagree"  # noqa: S101
+    return {
+        "conversations_in": conversations_in,
+        "conversations_kept": len({document.conversation for document in documents}),
+        **counts,
+        "documents": len(documents),
+        "tokens": tokens,
+        "windows": windows,
+        "fill": tokens / (windows * window) if windows else 0.0,
+    }
+
+
+def describe_encoder(encoder: Encoder, *, model: str) -> dict[str, object]:
+    """What decides the token ids."""
+    return {
+        "fingerprint": asdict(encoder.fingerprint),
+        "template": encoder.template.name,
+        "tokenizer": model,
+    }
+
+
+def describe_inputs(paths: Sequence[Path]) -> list[dict[str, object]]:
+    """Each input file with its size and sha256."""
+    described: list[dict[str, object]] = []
+    for path in paths:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        described.append({"file": str(path), "bytes": path.stat().st_size, "sha256": digest})
+    return described
+
+
+def describe_cleaning(changed: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """The cleaning rules in their order: version, and how many turns each changed."""
+    return {rule.name: {"version": rule.version, "turns_changed": changed.get(rule.name, 0)} for rule in RULES}
+
+
+def versions() -> dict[str, str]:
+    """The versions of what takes part."""
+    packages = ("chaku", "transformers", "tokenizers", "selectolax", "pyarrow")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def of_part(table: pa.Table, part: str) -> pa.Table:
+    """The rows of the ledger that belong to a part."""
+    return table.filter(pc.equal(table["part"], part))

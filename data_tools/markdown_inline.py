@@ -1,0 +1,104 @@
+"""The inline part of markdown: a line of text with its emphasis, code, links and line breaks."""
+
+import re
+from html import unescape
+
+_SPACES = re.compile(r"[ \t\r\f]+")
+_AROUND_BREAK = re.compile(r" ?\n ?")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
+_BACKTICKS = re.compile(r"`+")
+_EMPHASIS = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~", "strike": "~~"}
+
+MARKS = (*_EMPHASIS, "a", "code")
+
+
+def attribute(attributes: str, name: str) -> str:
+    """The value of one attribute in the text of a tag's attributes, or nothing.
+
+    >>> attribute(' start="3" class="x"', "start")
+    '3'
+    """
+    return next((unescape(value) for key, value in _ATTRIBUTE.findall(attributes) if key == name), "")
+
+
+def code_span(code: str) -> str:
+    """Inline code in as many backticks as its content needs.
+
+    >>> code_span("a `b` c")
+    '``a `b` c``'
+    """
+    code = code.replace("\n", " ")
+    ticks = "`" * (max(map(len, _BACKTICKS.findall(code)), default=0) + 1)
+    pad = " " if code[0] == "`" or code[-1] == "`" else ""
+    return f"{ticks}{pad}{code}{pad}{ticks}"
+
+
+class Inline:
+    """Collects the text of one block; `take` hands it over and begins the next."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._marks: list[tuple[str, int, str]] = []  # tag, where its content begins in _parts, its attributes
+
+    def text(self, text: str) -> None:
+        """A text as it stands in the HTML: spaces collapse; a line break stays one, as the page shows it."""
+        text = _SPACES.sub(" ", text)
+        if "\n" in text:
+            text = _AROUND_BREAK.sub("\n", text)
+        if text[0] == " " and (not self._parts or self._parts[-1][-1] in " \n"):
+            text = text[1:]
+        if text:
+            self._parts.append(text)
+
+    def literal(self, text: str) -> None:
+        """A text that is written as it is."""
+        self._parts.append(text)
+
+    def open(self, name: str, attributes: str) -> None:
+        """The opening tag of emphasis, code or a link."""
+        self._marks.append((name, len(self._parts), attributes))
+
+    def close(self, name: str) -> None:
+        """The closing tag."""
+        if self._marks and self._marks[-1][0] == name:
+            self._wrap(*self._marks.pop())
+
+    def take(self) -> str:
+        """The text since the last call, stripped. Marks that are still open are set around this part and the next."""
+        if self._marks:
+            marks, self._marks = self._marks, []
+            for mark in reversed(marks):
+                self._wrap(*mark)
+            self._marks = [(name, 0, attributes) for name, _, attributes in marks]
+        if not self._parts:
+            return ""
+        text = "".join(self._parts)
+        self._parts.clear()
+        if "\n" in text:
+            text = _BLANK_LINES.sub("\n\n", text.replace(" \n", "\n"))
+        return text.strip(" \n")
+
+    def _wrap(self, name: str, start: int, attributes: str) -> None:
+        """Set a mark around what was written since `start`, its outer spaces left outside."""
+        text = "".join(self._parts[start:])
+        del self._parts[start:]
+        core = text.strip(" \n")
+        if not core:
+            self._parts += [text] if text else []
+            return
+        at = text.index(core)
+        before, after = text[:at], text[at + len(core) :]
+        self._parts += [part for part in (before, self._marked(name, core, attributes), after) if part]
+
+    def _marked(self, name: str, core: str, attributes: str) -> str:
+        if name == "a":
+            href = attribute(attributes, "href")
+            is_plain = not href or href in (core, f"mailto:{core}", f"{core}/")
+            return core if is_plain else f"[{core}]({href})"
+        if name == "code":
+            return code_span(core)
+        mark = _EMPHASIS[name]
+        if any(_EMPHASIS.get(outer) == mark for outer, _, _ in self._marks):
+            return core
+        return f"{mark}{core}{mark}"

@@ -1,0 +1,203 @@
+"""From conversations to documents of at most a window's tokens, each supervised token in exactly one of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from data_tools.overlong import cut_reply, fit_pairs
+from data_tools.progress import Report
+from templates import Conversation, Encoded, InputError, Message
+from templates.encoder import Encoder
+
+IntArray = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+
+# Conversations a call: enough to keep the tokenizer's threads busy, few enough to keep memory flat.
+_BATCH = 2048
+
+
+@dataclass(slots=True)
+class Document:
+    """What a window holds whole: token ids and which of them are supervised, from one conversation."""
+
+    conversation: int
+    ids: IntArray
+    mask: BoolArray
+
+
+@dataclass(slots=True)
+class Fate:
+    """What became of a conversation's messages: their supervised tokens, the rules that rejected or changed them.
+
+    `seen` are the messages that stand in some document.
+    """
+
+    supervised: list[int]
+    rejected: dict[int, str] = field(default_factory=dict)
+    changed: dict[int, str] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Piece:
+    """Some pairs of a conversation, as message positions: `lead` to `start` is context, `start` to `end` is taught."""
+
+    conversation: int
+    lead: int
+    start: int
+    end: int
+
+
+class WindowMaker:
+    """Cuts conversations into documents with one encoder, one window and one overlap (in pairs).
+
+    Raises InputError where the window is too small for the template.
+    """
+
+    def __init__(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        encoder: Encoder,
+        window: int,
+        overlap: int = 0,
+        report: Report,
+    ) -> None:
+        self.conversations, self.encoder, self.window, self.overlap = conversations, encoder, window, overlap
+        self.report = report
+        self.documents: list[Document] = []
+        self.fates = [Fate([0] * len(conversation.messages)) for conversation in conversations]
+        self.header = header_length(encoder)
+        if window < 2 * (self.header + 24):
+            raise InputError(
+                f"--window {window} is too small for template {encoder.template.name}, whose prompt alone takes "
+                f"{self.header} tokens; take at least {2 * (self.header + 24)}"
+            )
+
+    def run(self) -> tuple[list[Document], list[Fate]]:
+        """All documents, in the order of the conversations, and what became of each conversation's messages."""
+        for first in range(0, len(self.conversations), _BATCH):
+            batch = range(first, min(first + _BATCH, len(self.conversations)))
+            long: list[Piece] = []
+            for number, encoded in zip(batch, self._encode([self._whole(number) for number in batch]), strict=True):
+                if len(encoded.ids) <= self.window:
+                    self._keep(self._whole(number), encoded)
+                else:
+                    long += self._plan(number, encoded.turn_ends)
+            self._cut(long)
+            self.report(len(batch))
+        self.documents.sort(key=lambda document: document.conversation)
+        return self.documents, self.fates
+
+    def _whole(self, number: int) -> Piece:
+        start = self._system_length(number)
+        return Piece(number, start, start, len(self.conversations[number].messages))
+
+    def _system_length(self, number: int) -> int:
+        return int(self.conversations[number].messages[0].role == "system")
+
+    def _positions(self, piece: Piece) -> list[int]:
+        return [*range(self._system_length(piece.conversation)), *range(piece.lead, piece.end)]
+
+    def _messages(self, piece: Piece) -> list[Message]:
+        """The piece's messages; replies that are repeated as context carry no loss."""
+        messages = self.conversations[piece.conversation].messages
+        return [
+            replace(messages[position], train=False) if position < piece.start else messages[position]
+            for position in self._positions(piece)
+        ]
+
+    def _encode(self, pieces: Sequence[Piece]) -> list[Encoded]:
+        return self.encoder.encode([self._messages(piece) for piece in pieces])
+
+    def _plan(self, number: int, ends: Sequence[int]) -> list[Piece]:
+        """Greedy pieces of whole pairs, by the lengths that the pairs have in the whole conversation."""
+        first = self._system_length(number)
+        header = ends[0] if first else self.header
+        pieces: list[Piece] = []
+        filled = 0
+        for start in range(first, len(ends), 2):
+            begin = ends[start - 1] if start else 0
+            length = ends[start + 1] - begin
+            if pieces and filled + length <= self.window:
+                pieces[-1].end = start + 2
+                filled += length
+                continue
+            lead = self._lead(first, start, ends, self.window - header - length)
+            filled = header + length + (begin - (ends[lead - 1] if lead else 0))
+            pieces.append(Piece(number, lead, start, start + 2))
+        return pieces
+
+    def _lead(self, first: int, start: int, ends: Sequence[int], room: int) -> int:
+        """Where the repeated pairs before `start` begin: as many as asked for and as there is room for."""
+        lead = start
+        for earlier in range(start - 2, max(first, start - 2 * self.overlap) - 1, -2):
+            if ends[start - 1] - (ends[earlier - 1] if earlier else 0) > room:
+                break
+            lead = earlier
+        return lead
+
+    def _cut(self, pieces: list[Piece]) -> None:
+        """Encode planned pieces; those that turn out longer than the window give up context, then their last pair."""
+        overlong: list[Piece] = []
+        while pieces:
+            too_long: list[Piece] = []
+            for piece, encoded in zip(pieces, self._encode(pieces), strict=True):
+                if len(encoded.ids) <= self.window:
+                    self._keep(piece, encoded)
+                elif piece.lead < piece.start:
+                    too_long.append(replace(piece, lead=piece.start))
+                elif piece.end - piece.start > 2:
+                    last = piece.end - 2
+                    too_long += (replace(piece, end=last), replace(piece, lead=last, start=last))
+                else:
+                    overlong.append(piece)
+            pieces = too_long
+        self._keep_overlong(overlong)
+
+    def _keep(self, piece: Piece, encoded: Encoded) -> None:
+        """Make a document of a piece that fits, and note what became of its messages."""
+        fate, positions = self.fates[piece.conversation], self._positions(piece)
+        for turn, rule in encoded.rejected:
+            if positions[turn] >= piece.start:
+                fate.rejected[positions[turn]] = rule
+        mask = np.array(encoded.mask, dtype=np.bool_)
+        if not mask.any():
+            return
+        sums = np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]
+        for position, count in zip(positions, np.diff(sums).tolist(), strict=True):
+            fate.supervised[position] += count
+            fate.seen.add(position)
+        self._add(piece, np.array(encoded.ids, dtype=np.int32), mask)
+
+    def _keep_overlong(self, pieces: list[Piece]) -> None:
+        """A pair that is longer than a window: shorten its prompt, then let its reply go on in further documents."""
+        pairs = [self._messages(piece) for piece in pieces]
+        fitted_pairs = fit_pairs(pairs, encoder=self.encoder, window=self.window, header=self.header)
+        for piece, fitted in zip(pieces, fitted_pairs, strict=True):
+            fate, positions = self.fates[piece.conversation], self._positions(piece)
+            for turn in fitted.shortened:
+                fate.changed[positions[turn]] = "shortened"
+            if fitted.rule:
+                fate.rejected[positions[-1]] = fitted.rule
+                continue
+            cuts = cut_reply(fitted.encoded, window=self.window)
+            for ids, mask in cuts:
+                self._add(piece, ids, mask)
+            if len(cuts) > 1:
+                fate.changed[positions[-1]] = "continued"
+            fate.supervised[positions[-1]] += sum(fitted.encoded.mask)
+            fate.seen.update(positions)
+
+    def _add(self, piece: Piece, ids: IntArray, mask: BoolArray) -> None:
+        assert not mask[0], "a document's first token has nothing before it to be predicted from"  # noqa: S101
+        self.documents.append(Document(piece.conversation, ids, mask))
+
+
+def header_length(encoder: Encoder) -> int:
+    """The tokens that the template writes once, before the first message (its default system prompt, for instance)."""
+    pair = [Message(role="user", content="Hello"), Message(role="assistant", content="Hello")]
+    once, twice = (len(encoded.ids) for encoded in encoder.encode([pair, pair * 2]))
+    return max(0, 2 * once - twice)
