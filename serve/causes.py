@@ -1,0 +1,45 @@
+"""Why a process died: one readable line from its log."""
+
+import re
+from pathlib import Path
+
+_TAIL_BYTES = 200_000
+# The first that matches, searched from the end of the log, is the cause.
+_CAUSES = (
+    (r"OutOfMemoryError|out of memory|Cannot allocate memory|MemoryError", "out of memory: {line}"),
+    (r"[Aa]ddress already in use", "its port is in use by another program: {line}"),
+    (r"No space left on device", "the disk is full: {line}"),
+    (r"FileNotFoundError|No such file or directory", "a file is missing: {line}"),
+    (r"Model architectures? .* (is|are) not supported", "vLLM does not know this kind of model: {line}"),
+    (r"max_model_len|max seq len .* KV cache", "its context does not fit: {line}"),
+    (r"ModuleNotFoundError|ImportError", "a package is missing or broken: {line}"),
+)
+_LAST_ERROR = re.compile(r"^(?:.*\s)?((?:[\w.]+)?(?:Error|Exception|Exit)\b:? .*|error: .*)$")
+_PREFIX = re.compile(r"^(\(\w+ pid=\d+\)\s*)?((ERROR|WARNING|INFO)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+)?(\[[^\]]*\]\s*)?")
+
+
+def cause_of_death(log: Path, exit_code: int) -> str:
+    """What the log of a dead process says, in one line; by which signal or exit code it ended, where it says nothing.
+
+    >>> cause_of_death(Path("engine.log"), 1)
+    'its port is in use by another program: OSError: [Errno 98] Address already in use'
+    """
+    lines = [_PREFIX.sub("", line).strip() for line in _tail(log).splitlines()]
+    for pattern, text in _CAUSES:
+        found = next((line for line in reversed(lines) if re.search(pattern, line)), None)
+        if found:
+            return text.format(line=_short(found))
+    found = next((line for line in reversed(lines) if _LAST_ERROR.match(line)), None)
+    if found:
+        return _short(found)
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"it ended with exit code {exit_code}"
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return file.read().decode("utf-8", "replace")
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= 300 else line[:297] + "..."

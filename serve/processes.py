@@ -1,0 +1,70 @@
+"""Child processes that never outlive their parent: each leads a group of its own, which ends as one."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from templates import InputError
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """A started process with its log. Its own children belong to its group, and end with it."""
+
+    def __init__(self, name: str, argv: Sequence[str], *, environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # Nothing but one system call runs between fork and exec, and before any thread is started here.
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def is_dead(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the process itself, which ends its own children in order."""
+        if not self.is_dead():
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End the whole group at once, whatever is left of it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def refuse_busy_port(flag: str, host: str, port: int) -> None:
+    """Raise InputError, naming the flag, where something listens on a port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(f"{flag} {port}: in use ({error.strerror}); give another, or stop what uses it") from error

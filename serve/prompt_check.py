@@ -1,0 +1,71 @@
+"""Before a model is served: are its tokenizer and template those of its training, and can its prompts be guarded?"""
+
+import json
+import sys
+from typing import Any
+
+from serve.model_directory import ServedModel
+from templates import InputError
+
+# What each part of a fingerprint is kept in.
+_KEPT_IN = {
+    "template": "chat_template.jinja",
+    "tokenizer": "tokenizer.json (or tokenizer_config.json)",
+    "transformers": "the installed transformers",
+    "tokenizers": "the installed tokenizers",
+}
+
+
+def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> bool:
+    """Whether Chaku's renderer can make this model's prompts; a line on stderr says why not.
+
+    Raises InputError where the tokenizer, the template or their versions are not those of the model's training,
+    naming the file that differs.
+    """
+    if model.directory is None:
+        _say(f"{model.path}: prompts are rendered by vLLM, since only a model directory can be checked")
+        return False
+    from transformers import AutoTokenizer
+
+    import templates
+
+    tokenizer = AutoTokenizer.from_pretrained(model.directory)
+    try:
+        encoder = templates.Encoder(templates.load("tokenizer", tokenizer), tokenizer)
+    except InputError as error:
+        _say(f"{model.path}: prompts are rendered by vLLM, since they cannot be guarded: {error}")
+        return False
+    recorded = _recorded(model)
+    if recorded is not None and not ignore_fingerprint:
+        _refuse_changes(model, recorded, encoder.fingerprint.parts)
+    return True
+
+
+def _recorded(model: ServedModel) -> dict[str, str] | None:
+    """The parts of the fingerprint that training wrote, if Chaku trained the model."""
+    path = model.directory / "chaku.json" if model.directory else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return dict(record["fingerprint"]["parts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a record of training ({error!r}); write the model again") from error
+
+
+def _refuse_changes(model: ServedModel, recorded: dict[str, str], found: dict[str, str]) -> None:
+    changed = sorted(part for part in recorded | found if recorded.get(part) != found.get(part))
+    if changed:
+        named = ", ".join(
+            _KEPT_IN[part]
+            + (f" ({recorded.get(part)} then, {found.get(part)} now)" if "installed" in _KEPT_IN[part] else "")
+            for part in changed
+        )
+        raise InputError(
+            f"{model.path}: not as it was trained, so it would read prompts otherwise: {named} changed since training; "
+            "restore it, or go on with --ignore-fingerprint"
+        )
+
+
+def _say(line: str) -> None:
+    print(f"chaku: {line}", file=sys.stderr)
