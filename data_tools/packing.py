@@ -1,7 +1,7 @@
 """Packing: which documents share a window, so that hardly a position of a window is wasted."""
 
 import random
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
 
@@ -38,3 +38,69 @@ def pack(lengths: Sequence[int], *, window: int, seed: int) -> list[list[int]]:
         with_room[left].append(chosen)
     random.Random(seed).shuffle(windows)  # noqa: S311 an order, not a secret
     return windows
+
+
+# A window with less room than this counts as full: another cut would cost more in repeated system prompts.
+_FULL = 16
+# How many of the longest documents are tried for a cut that fills a window.
+_CANDIDATES = 512
+
+
+def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, window: int) -> dict[int, list[int]]:
+    """Where to cut documents between their pairs so that all pack into fewer windows.
+
+    Long conversations make documents that nearly fill a window, and where short ones are scarce, nothing fills the
+    rest. `pairs` are the lengths of each document's pairs, empty where it must not be cut; both parts of a cut repeat
+    what stands before the first pair. Returns, for each document to cut, after which of its pairs.
+
+    >>> cuts_to_fit([100, 100, 60], [[], [], [20, 30]], window=130)
+    {2: [1]}
+    """
+    cutter = _Cutter(lengths, pairs)
+    while cutter.pool:
+        cutter.fill_window(window)
+    return {document: sorted(cuts) for document, cuts in cutter.cuts.items()}
+
+
+class _Cutter:
+    """Fills one window after another from a pool of (length, document, first pair), sorted by length."""
+
+    def __init__(self, lengths: Sequence[int], pairs: Sequence[Sequence[int]]) -> None:
+        self.pairs = pairs
+        self.headers = [length - sum(of_one) for length, of_one in zip(lengths, pairs, strict=True)]
+        self.pool = sorted((length, document, 0) for document, length in enumerate(lengths))
+        self.cuts: dict[int, list[int]] = {}
+
+    def fill_window(self, window: int) -> None:
+        room = window - self.pool.pop()[0]
+        while room > _FULL and self.pool:
+            place = bisect_right(self.pool, (room, len(self.pairs), 0)) - 1
+            whole = self.pool[place][0] if place >= 0 else 0
+            cut = self._cut_for(room) if room - whole > _FULL else None
+            if cut is not None:
+                room -= self._apply(*cut)
+            elif place >= 0:
+                room -= self.pool.pop(place)[0]
+            else:
+                return
+
+    def _cut_for(self, room: int) -> tuple[int, int, int] | None:
+        """The best cut that makes a window full: place in the pool, pair to cut after, length of the first part."""
+        best: tuple[int, int, int] | None = None
+        for place in range(len(self.pool) - 1, max(-1, len(self.pool) - 1 - _CANDIDATES), -1):
+            _, document, first = self.pool[place]
+            pairs, length = self.pairs[document], self.headers[document]
+            for pair in range(first, len(pairs) - 1):
+                length += pairs[pair]
+                if length > room:
+                    break
+                if room - length <= _FULL and (best is None or length > best[2]):
+                    best = (place, pair + 1, length)
+        return best
+
+    def _apply(self, place: int, pair: int, length: int) -> int:
+        _, document, _ = self.pool.pop(place)
+        self.cuts.setdefault(document, []).append(pair)
+        rest = self.headers[document] + sum(self.pairs[document][pair:])
+        insort(self.pool, (rest, document, pair))
+        return length

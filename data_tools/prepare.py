@@ -33,6 +33,9 @@ from data_tools.windows import Document, Fate, WindowMaker
 from templates import Conversation, InputError
 from templates.encoder import Encoder
 
+# Where the windows are less full than this, some documents are cut once more; large dumps never need it.
+FULL_ENOUGH = 0.995
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -125,9 +128,17 @@ def make_windows(part: Part, encoder: Encoder, options: Options) -> None:
         maker = WindowMaker(
             conversations, encoder=encoder, window=options.window, overlap=options.overlap, report=report
         )
-        part.documents, part.fates = maker.run()
-    lengths = [len(document.ids) for document in part.documents]
-    part.windows = pack(lengths, window=options.window, seed=options.seed)
+        maker.run()
+        part.windows = _pack(maker.documents, options)
+        tokens = sum(len(document.ids) for document in maker.documents)
+        if tokens < FULL_ENOUGH * len(part.windows) * options.window:
+            maker.cut_to_fit()
+            part.windows = _pack(maker.documents, options)
+    part.documents, part.fates = maker.documents, maker.fates()
+
+
+def _pack(documents: Sequence[Document], options: Options) -> list[list[int]]:
+    return pack([len(document.ids) for document in documents], window=options.window, seed=options.seed)
 
 
 def conversation_of(record: Record) -> Conversation:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.overlong import cut_reply, fit_pairs
+from data_tools.packing import cuts_to_fit
 from data_tools.progress import Report
 from templates import Conversation, Encoded, InputError, Message
 from templates.encoder import Encoder
@@ -19,12 +20,33 @@ _BATCH = 2048
 
 
 @dataclass(slots=True)
-class Document:
-    """What a window holds whole: token ids and which of them are supervised, from one conversation."""
+class Piece:
+    """Some pairs of a conversation, as message positions: `lead` to `start` is context, `start` to `end` is taught."""
 
     conversation: int
+    lead: int
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Document:
+    """What a window holds whole: token ids and which of them are supervised, from one conversation.
+
+    `supervised` are the supervised tokens of each message in it, by position in the conversation. `pairs` are the
+    lengths of its pairs where it may be cut between them, else empty.
+    """
+
+    piece: Piece
     ids: IntArray
     mask: BoolArray
+    supervised: dict[int, int]
+    pairs: list[int] = field(default_factory=list)
+
+    @property
+    def conversation(self) -> int:
+        """The number of its conversation."""
+        return self.piece.conversation
 
 
 @dataclass(slots=True)
@@ -38,16 +60,6 @@ class Fate:
     rejected: dict[int, str] = field(default_factory=dict)
     changed: dict[int, str] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Piece:
-    """Some pairs of a conversation, as message positions: `lead` to `start` is context, `start` to `end` is taught."""
-
-    conversation: int
-    lead: int
-    start: int
-    end: int
 
 
 class WindowMaker:
@@ -68,7 +80,8 @@ class WindowMaker:
         self.conversations, self.encoder, self.window, self.overlap = conversations, encoder, window, overlap
         self.report = report
         self.documents: list[Document] = []
-        self.fates = [Fate([0] * len(conversation.messages)) for conversation in conversations]
+        self.rejected: dict[tuple[int, int], str] = {}
+        self.changed: dict[tuple[int, int], str] = {}
         self.header = header_length(encoder)
         if window < 2 * (self.header + 24):
             raise InputError(
@@ -76,8 +89,8 @@ class WindowMaker:
                 f"{self.header} tokens; take at least {2 * (self.header + 24)}"
             )
 
-    def run(self) -> tuple[list[Document], list[Fate]]:
-        """All documents, in the order of the conversations, and what became of each conversation's messages."""
+    def run(self) -> None:
+        """Make all documents, in the order of the conversations: as few for each as its length allows."""
         for first in range(0, len(self.conversations), _BATCH):
             batch = range(first, min(first + _BATCH, len(self.conversations)))
             long: list[Piece] = []
@@ -88,8 +101,40 @@ class WindowMaker:
                     long += self._plan(number, encoded.turn_ends)
             self._cut(long)
             self.report(len(batch))
-        self.documents.sort(key=lambda document: document.conversation)
-        return self.documents, self.fates
+        self._sort()
+
+    def cut_to_fit(self) -> None:
+        """Cut some documents between pairs, so that they pack into fewer windows (see `cuts_to_fit`)."""
+        lengths = [len(document.ids) for document in self.documents]
+        cuts = cuts_to_fit(lengths, [document.pairs for document in self.documents], window=self.window)
+        whole = [document for number, document in enumerate(self.documents) if number not in cuts]
+        pieces: list[Piece] = []
+        for number, at in cuts.items():
+            piece = self.documents[number].piece
+            bounds = [piece.start, *(piece.start + 2 * pair for pair in at), piece.end]
+            pieces += [
+                Piece(piece.conversation, start, start, end) for start, end in zip(bounds, bounds[1:], strict=False)
+            ]
+        self.documents = whole
+        self._cut(pieces)
+        self._sort()
+
+    def fates(self) -> list[Fate]:
+        """What became of the messages of each conversation, by the documents as they are now."""
+        fates = [Fate([0] * len(conversation.messages)) for conversation in self.conversations]
+        for document in self.documents:
+            fate = fates[document.conversation]
+            for position, count in document.supervised.items():
+                fate.supervised[position] += count
+            fate.seen.update(document.supervised)
+        for (conversation, position), rule in self.rejected.items():
+            fates[conversation].rejected[position] = rule
+        for (conversation, position), rule in self.changed.items():
+            fates[conversation].changed[position] = rule
+        return fates
+
+    def _sort(self) -> None:
+        self.documents.sort(key=lambda document: (document.conversation, document.piece.start))
 
     def _whole(self, number: int) -> Piece:
         start = self._system_length(number)
@@ -158,42 +203,45 @@ class WindowMaker:
         self._keep_overlong(overlong)
 
     def _keep(self, piece: Piece, encoded: Encoded) -> None:
-        """Make a document of a piece that fits, and note what became of its messages."""
-        fate, positions = self.fates[piece.conversation], self._positions(piece)
+        """Make a document of a piece that fits, and note which of its replies cannot be taught."""
+        positions = self._positions(piece)
         for turn, rule in encoded.rejected:
             if positions[turn] >= piece.start:
-                fate.rejected[positions[turn]] = rule
+                self.rejected[piece.conversation, positions[turn]] = rule
         mask = np.array(encoded.mask, dtype=np.bool_)
         if not mask.any():
             return
-        sums = np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]
-        for position, count in zip(positions, np.diff(sums).tolist(), strict=True):
-            fate.supervised[position] += count
-            fate.seen.add(position)
-        self._add(piece, np.array(encoded.ids, dtype=np.int32), mask)
+        counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
+        supervised = dict(zip(positions, counts, strict=True))
+        # Repeated context may not be cut off what it leads up to.
+        pairs = self._pair_lengths(piece, encoded.turn_ends) if not self.overlap else []
+        self._add(Document(piece, np.array(encoded.ids, dtype=np.int32), mask, supervised, pairs))
+
+    def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
+        first = self._system_length(piece.conversation)
+        bounds = [ends[0] if first else self.header, *ends[first + 1 :: 2]]
+        return [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
 
     def _keep_overlong(self, pieces: list[Piece]) -> None:
         """A pair that is longer than a window: shorten its prompt, then let its reply go on in further documents."""
         pairs = [self._messages(piece) for piece in pieces]
         fitted_pairs = fit_pairs(pairs, encoder=self.encoder, window=self.window, header=self.header)
         for piece, fitted in zip(pieces, fitted_pairs, strict=True):
-            fate, positions = self.fates[piece.conversation], self._positions(piece)
-            for turn in fitted.shortened:
-                fate.changed[positions[turn]] = "shortened"
+            number, positions = piece.conversation, self._positions(piece)
             if fitted.rule:
-                fate.rejected[positions[-1]] = fitted.rule
+                self.rejected[number, positions[-1]] = fitted.rule
                 continue
+            self.changed.update({(number, positions[turn]): "shortened" for turn in fitted.shortened})
             cuts = cut_reply(fitted.encoded, window=self.window)
-            for ids, mask in cuts:
-                self._add(piece, ids, mask)
             if len(cuts) > 1:
-                fate.changed[positions[-1]] = "continued"
-            fate.supervised[positions[-1]] += sum(fitted.encoded.mask)
-            fate.seen.update(positions)
+                self.changed[number, positions[-1]] = "continued"
+            for ids, mask in cuts:
+                supervised = dict.fromkeys(positions, 0) | {positions[-1]: int(mask.sum())}
+                self._add(Document(piece, ids, mask, supervised))
 
-    def _add(self, piece: Piece, ids: IntArray, mask: BoolArray) -> None:
-        assert not mask[0], "a document's first token has nothing before it to be predicted from"  # noqa: S101
-        self.documents.append(Document(piece.conversation, ids, mask))
+    def _add(self, document: Document) -> None:
+        assert not document.mask[0], "the first token has nothing before it to be predicted from"  # noqa: S101
+        self.documents.append(document)
 
 
 def header_length(encoder: Encoder) -> int:
