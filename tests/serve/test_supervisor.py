@@ -1,0 +1,113 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serve.processes import refuse_busy_port
+from templates import InputError
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from serve.supervisor import Service, supervise
+port, how, logs = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+server = [sys.executable, "-c", {server!r}, port, how]
+url = f"http://127.0.0.1:{{port}}/"
+services = [Service("engine", server, {{}}, url)]
+sys.exit(supervise(services, ready_text="READY", logs=logs))
+"""
+# A server with a child of its own, as vLLM has; it can die by itself or be deaf to SIGTERM.
+SERVER = """
+import http.server, signal, subprocess, sys, threading, os
+port, how = int(sys.argv[1]), sys.argv[2]
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+if how == "deaf": signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if how == "fails": raise OSError(98, "Address already in use")
+if how == "dies": threading.Timer(1.0, os._exit, (3,)).start()
+http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(how: str, logs: Path) -> "subprocess.Popen[str]":
+    program = PROGRAM.format(server=SERVER)
+    argv = [sys.executable, "-c", program, str(free_port()), how, str(logs)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_ready(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "READY\n"
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_all_gone(processes: list[psutil.Process]) -> None:
+    assert len(processes) == 2
+    gone, alive = psutil.wait_procs(processes, timeout=5)
+    assert alive == []
+    assert len(gone) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_and_exits_with_0(number: signal.Signals, tmp_path: Path) -> None:
+    process = start("serves", tmp_path)
+    family = wait_ready(process)
+    process.send_signal(number)
+    assert process.wait(timeout=10) == 0
+    assert_all_gone(family)
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    process = start("deaf", tmp_path)
+    family = wait_ready(process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == 0
+    assert_all_gone(family)
+
+
+def test_a_child_that_dies_ends_all_with_its_exit_code_named(tmp_path: Path) -> None:
+    process = start("dies", tmp_path)
+    family = wait_ready(process)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "the engine died: it ended with exit code 3" in errors
+    assert str(tmp_path / "engine.log") in errors.replace("\n", "")
+    assert_all_gone(family)
+
+
+def test_a_child_that_cannot_start_gives_its_cause(tmp_path: Path) -> None:
+    process = start("fails", tmp_path)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "its port is in use by another program" in errors
+
+
+def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> None:
+    process = start("serves", tmp_path)
+    engine, *_ = wait_ready(process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    engine.wait(timeout=5)
+
+
+def test_a_busy_port_is_refused_by_its_flag() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port {port}: in use"):
+            refuse_busy_port("--port", "127.0.0.1", port)
