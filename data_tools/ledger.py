@@ -47,7 +47,7 @@ class Ledger:
         for position, turn in enumerate(record.turns):
             message = message_of.get(position)
             if fate is None or message is None:
-                self._add_row(record, turn, "rejected", turn.rule, 0, part)
+                self._add_row(record, turn, part=part, fate="rejected", rule=turn.rule)
             else:
                 self._add_kept(record, turn, fate, message, part)
 
@@ -56,15 +56,15 @@ class Ledger:
         # A merged message's tokens stand in the row of its first turn.
         tokens = fate.supervised[message] if turn.rule != "merged" else 0
         if message in fate.rejected:
-            self._add_row(record, turn, "rejected", fate.rejected[message], 0, part)
+            self._add_row(record, turn, part=part, fate="rejected", rule=fate.rejected[message])
         elif fate.supervised[message]:
-            self._add_row(record, turn, "trained", rule, tokens, part)
+            self._add_row(record, turn, part=part, fate="trained", rule=rule, tokens=tokens)
         elif message in fate.seen:
-            self._add_row(record, turn, "context", rule, 0, part)
+            self._add_row(record, turn, part=part, fate="context", rule=rule)
         else:
-            self._add_row(record, turn, "rejected", "no_supervised_reply", 0, part)
+            self._add_row(record, turn, part=part, fate="rejected", rule="no_supervised_reply")
 
-    def _add_row(self, record: Record, turn: Turn, fate: str, rule: str, tokens: int, part: str) -> None:
+    def _add_row(self, record: Record, turn: Turn, *, part: str, fate: str, rule: str, tokens: int = 0) -> None:
         if fate == "rejected" and turn.role == "assistant" and turn.text.strip():
             self._held.append((len(self.rows), turn.text))
         self.rows.append((record.file, record.index, record.id, turn.index, turn.role or "", fate, rule, tokens, part))

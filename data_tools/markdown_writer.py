@@ -130,11 +130,10 @@ class MarkdownWriter:
         self._end_block()
         return "\n\n".join(self._containers[0].blocks)
 
-    def _end_block(self) -> bool:
+    def _end_block(self) -> None:
         text = self._inline.take()
         if text:
             self._containers[-1].blocks.append(text)
-        return bool(text)
 
     def _add(self, block: str) -> None:
         self._end_block()
@@ -149,8 +148,10 @@ class MarkdownWriter:
         return self._containers.pop()
 
     def _close_paragraph(self) -> None:
-        if self._end_block():
-            self._containers[-1].loose = True
+        container = self._containers[-1]
+        before = len(container.blocks)
+        self._end_block()
+        container.loose |= len(container.blocks) > before
 
     def _close_heading(self, name: str) -> None:
         text = self._inline.take().replace("\n", " ")

@@ -1,4 +1,4 @@
-"""`chaku data prepare`: dumps in, packed windows with loss masks out, and a ledger that says what became of each turn."""
+"""`chaku data prepare`: dumps in, packed windows with loss masks out, and a ledger of what became of each turn."""
 
 import json
 import time
@@ -72,7 +72,8 @@ def prepare(options: Options) -> dict[str, Any]:
     for part in parts.values():
         make_windows(part, encoder, options)
     ledger = enter_all(records, parts, encoder)
-    manifest = describe(options, encoder, records, parts, ledger, changed)
+    manifest = describe(records, parts, ledger, options=options, encoder=encoder)
+    manifest["cleaning"] = describe_cleaning(changed)
     manifest["seconds"] = round(time.perf_counter() - started, 2)
     write(options.out, parts, ledger, manifest)
     return manifest
@@ -148,7 +149,7 @@ def conversation_of(record: Record) -> Conversation:
 
 def enter_all(records: Sequence[Record], parts: dict[str, Part], encoder: Encoder) -> pa.Table:
     """The ledger over every input turn, in input order."""
-    known: dict[int, tuple[str, Fate]] = {}
+    known: dict[int, tuple[str, Fate | None]] = {}
     for name, part in parts.items():
         for record, fate in zip(part.records, part.fates, strict=True):
             known[id(record)] = (name, fate)
@@ -161,12 +162,7 @@ def enter_all(records: Sequence[Record], parts: dict[str, Part], encoder: Encode
 
 
 def describe(
-    options: Options,
-    encoder: Encoder,
-    records: Sequence[Record],
-    parts: dict[str, Part],
-    ledger: pa.Table,
-    changed: Counter[str],
+    records: Sequence[Record], parts: dict[str, Part], ledger: pa.Table, *, options: Options, encoder: Encoder
 ) -> dict[str, Any]:
     """The manifest, its sums checked against the windows."""
     by_part = {
@@ -187,7 +183,6 @@ def describe(
         "counts": total,
         "parts": by_part,
         "rejected": rejected_by_rule(ledger),
-        "cleaning": describe_cleaning(changed),
         "inputs": describe_inputs(options.inputs),
         "options": asked | {"inputs": [str(path) for path in options.inputs]},
         "versions": versions(),

@@ -24,7 +24,8 @@ def read_records(path: Path, *, report: Report) -> Iterator[RawRecord]:
         raise InputError(f"{path}: is a directory; name the dumps in it, for instance {path}/*.json")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path")
-    count, has_conversations, keys = 0, False, dict.fromkeys(())
+    count, has_conversations = 0, False
+    keys: dict[str, None] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for value in _JsonStream(path, file, report).values():

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import NamedTuple
 
 from templates import Message, Role
 
@@ -14,7 +13,8 @@ ROLE_SPELLINGS: dict[str, Role] = {
 }
 
 
-class RawRecord(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RawRecord:
     """One value of a dump as JSON gave it: `index` counts the records of `file` from 0."""
 
     file: str

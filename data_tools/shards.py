@@ -26,10 +26,11 @@ SCHEMA = pa.schema(
 def write_windows(
     folder: Path, windows: Sequence[Sequence[int]], *, documents: Sequence[Document], sources: Sequence[str]
 ) -> None:
-    """Write `windows-00000.parquet` and so on; `windows` are indices into `documents`, `sources` are conversation ids.
+    """Write `windows-00000.parquet` and so on; no window, no file.
 
-    No window, no file. A row is one window: `input_ids`; `labels`, which equal the ids where a token is supervised and are -100 elsewhere
-    (the trainer shifts them); `document_lengths`, whose sum is the row's length; `sources`, an id for each document.
+    `windows` are indices into `documents`; `sources` are the ids of the conversations. A row is one window:
+    `input_ids`; `labels`, which equal the ids where a token is supervised and are -100 elsewhere (the trainer shifts
+    them); `document_lengths`, whose sum is the row's length; `sources`, the conversation of each document.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number, first in enumerate(range(0, len(windows), _SHARD)):

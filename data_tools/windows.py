@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -112,9 +113,7 @@ class WindowMaker:
         for number, at in cuts.items():
             piece = self.documents[number].piece
             bounds = [piece.start, *(piece.start + 2 * pair for pair in at), piece.end]
-            pieces += [
-                Piece(piece.conversation, start, start, end) for start, end in zip(bounds, bounds[1:], strict=False)
-            ]
+            pieces += [Piece(piece.conversation, start, start, end) for start, end in pairwise(bounds)]
         self.documents = whole
         self._cut(pieces)
         self._sort()
@@ -220,7 +219,7 @@ class WindowMaker:
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
         first = self._system_length(piece.conversation)
         bounds = [ends[0] if first else self.header, *ends[first + 1 :: 2]]
-        return [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
+        return [end - start for start, end in pairwise(bounds)]
 
     def _keep_overlong(self, pieces: list[Piece]) -> None:
         """A pair that is longer than a window: shorten its prompt, then let its reply go on in further documents."""
