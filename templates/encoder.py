@@ -11,9 +11,11 @@ from templates.errors import InputError
 from templates.fingerprint import Fingerprint, fingerprint_of
 from templates.guard import guard
 from templates.layout import Layout, contents_in, layout_of, literals_of
+from templates.special_tokens import special_tokens_of
 from templates.spelling import Speller
-from templates.stop import stop_after
-from templates.template import RenderError, Template
+from templates.stop import missing_controls, stop_after
+from templates.swallow import swallow
+from templates.template import RenderError, Template, own_template
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
 
@@ -40,12 +42,24 @@ class Encoder:
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
         self.stop = stop_after(template, self.special_tokens, self._spell)
+        if missing := missing_controls(template, self.special_tokens, self._spell):
+            raise InputError(
+                f"template {template.name} is written for control tokens that {tokenizer.name_or_path} lacks: "
+                f"{' '.join(missing)}. They would be plain text, which any message can forge and which ends no reply; "
+                "choose a template whose replies end with the end-of-sequence token, such as vicuna_v1.1"
+            )
+        self._spelled_stop = self._spell(self._as_read([self.stop], [])[0][0])
         self.fingerprint: Fingerprint = fingerprint_of(self.chat_template, tokenizer)
 
     @property
     def stop_ids(self) -> list[int]:
-        """The token ids that end a reply, derived from the template."""
-        return [token_id for token_id, _ in self._spell(self.stop).controls]
+        """The token ids that end a reply, derived from the template; none where plain text ends it."""
+        return [token_id for token_id, _ in self._spelled_stop.controls]
+
+    @property
+    def stop_strings(self) -> list[str]:
+        """The plain text that ends a reply (Vicuna v0's "\\n###"); none where a control token ends it."""
+        return [] if self.stop_ids else [self.stop]
 
     @property
     def control_strings(self) -> list[str]:
@@ -59,10 +73,11 @@ class Encoder:
     @property
     def chat_template(self) -> str:
         """The template for plain transformers and vLLM: they render the same bytes from it, with this tokenizer."""
-        if self.special_tokens["bos_token"] or self.template.text.startswith(_NO_BOS):
-            return self.template.text
+        text = self.template.text
+        if self.special_tokens.get("bos_token") or text.startswith(_NO_BOS) or text == own_template(self._tokenizer):
+            return text
         # This tokenizer's models never saw a text begin with BOS; transformers would hand one over all the same.
-        return _NO_BOS + self.template.text
+        return _NO_BOS + text
 
     def render(self, messages: Conversation | Messages, *, add_generation_prompt: bool = False) -> str:
         """The text of a conversation. Raises RenderError where the template refuses it."""
@@ -74,7 +89,7 @@ class Encoder:
         """Token ids and loss masks, thousands of conversations in one call.
 
         A reply that cannot be taught exactly is rejected alone, by name: `empty_reply`, `template_refuses`,
-        `template_rewrites`, `no_stop`, `prompt_not_prefix`, `lone_surrogate`, `tokenizer_rewrites`,
+        `template_rewrites`, `no_stop`, `contains_stop`, `prompt_not_prefix`, `lone_surrogate`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
         plans = [_Plan(as_messages(conversation)) for conversation in conversations]
@@ -98,10 +113,11 @@ class Encoder:
         plan = _Plan(as_messages(messages))
         roles = tuple(message.role for message in plan.messages)
         asks = add_generation_prompt and not continue_final_message
-        literals = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
-        contents = self._contents(plan, literals, add_generation_prompt=asks)
+        written = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
+        contents = self._contents(plan, written, add_generation_prompt=asks)
         if continue_final_message:
-            literals = (*literals[:-1], "")
+            written = (*written[:-1], "")
+        literals, contents = self._as_read(written, contents)
         plan.row.add_literal(self._spell(literals[0]))
         for content, literal in zip(contents, literals[1:], strict=True):
             plan.row.add_content(content, 0)
@@ -122,6 +138,12 @@ class Encoder:
             raise RenderError(f"template {self.template.name} rewrites the content of a message")
         return [self._guarded.canonical(content) for content in contents]
 
+    def _as_read(self, literals: Sequence[str], contents: list[str]) -> tuple[Sequence[str], list[str]]:
+        """Both as the tokenizer reads them: control tokens of a few tokenizers take the whitespace beside them."""
+        if not (self._guarded.takes_before or self._guarded.takes_after):
+            return literals, contents
+        return swallow(literals, contents, guarded=self._guarded, spell=self._spell)
+
     def _lay_out(self, plan: "_Plan") -> None:
         """Write a conversation's row, and decide what can be decided without its ids."""
         try:
@@ -132,39 +154,40 @@ class Encoder:
             contents = self._contents(plan, layout.literals, add_generation_prompt=False)
         except RenderError:
             return plan.reject_all("template_rewrites")
-        plan.row.add_literal(self._spell(layout.literals[0]))
-        for turn, content in enumerate(contents):
-            self._lay_out_turn(plan, layout, turn, content)
+        literals, read = self._as_read(layout.literals, contents)
+        plan.row.add_literal(self._spell(literals[0]))
+        for turn, content in enumerate(read):
+            self._lay_out_turn(plan, layout, turn, before=literals[turn], content=content, after=literals[turn + 1])
+            if plan.messages[turn].role == "assistant":
+                rule = self._rule_against(plan.messages[turn], layout, turn)
+                if rule or content != contents[turn]:
+                    plan.rules[turn] = rule or "tokenizer_rewrites"
         return None
 
-    def _lay_out_turn(self, plan: "_Plan", layout: Layout, turn: int, content: str) -> None:
+    def _lay_out_turn(self, plan: "_Plan", layout: Layout, turn: int, *, before: str, content: str, after: str) -> None:
         """Append one content and the literal after it; look for the reply's first token and the turn's end."""
-        row, before, after = plan.row, layout.literals[turn], layout.literals[turn + 1]
-        prompt = layout.prompt_literals[turn]
-        is_reply = plan.messages[turn].role == "assistant"
-        row.look_for(row.coordinate - (len(before) - len(prompt) if prompt is not None else 0))
+        row, opening = plan.row, layout.opening(turn)
+        row.look_for(row.coordinate - (self._guarded.byte_length(opening) if before.endswith(opening) else 0))
         row.add_content(content, self._guarded.byte_length(content))
-        if is_reply and after.startswith(self.stop):
-            stop = self._spell(self.stop)
+        if plan.messages[turn].role == "assistant" and layout.literals[turn + 1].startswith(self.stop):
+            stop = self._spelled_stop
             row.look_for(row.coordinate + stop.length, controls_ahead=len(stop.controls))
         else:
             row.look_for(row.coordinate)
         row.add_literal(self._spell(after))
-        if is_reply and (rule := self._rule_against(plan.messages[turn], before, prompt, after)):
-            plan.rules[turn] = rule
 
-    def _rule_against(self, message: Message, before: str, prompt: str | None, after: str) -> str | None:
+    def _rule_against(self, message: Message, layout: Layout, turn: int) -> str | None:
         """The rule that forbids teaching a reply, as far as its text tells."""
-        if not message.content.strip():
-            return "empty_reply"
-        if prompt is None or before[len(prompt) :].strip():
-            return "prompt_not_prefix"
-        if not after.startswith(self.stop):
-            return "no_stop"
-        scalar = _scalar(message.content)
-        if scalar != message.content:
-            return "lone_surrogate"
-        return None if self._guarded.reads_exactly(scalar) else "tokenizer_rewrites"
+        scalar, stop = _scalar(message.content), self.stop
+        broken = {
+            "empty_reply": not message.content.strip(),
+            "prompt_not_prefix": layout.prompt_literals[turn] is None or layout.opening(turn).strip(),
+            "no_stop": not layout.literals[turn + 1].startswith(stop),
+            "lone_surrogate": scalar != message.content,
+            "contains_stop": self.stop_strings and (scalar + stop).find(stop) < len(scalar),
+            "tokenizer_rewrites": not self._guarded.reads_exactly(scalar),
+        }
+        return next((rule for rule, holds in broken.items() if holds), None)
 
 
 class _Plan:
@@ -210,27 +233,3 @@ def _scalar(content: str) -> str:
     except UnicodeEncodeError:
         return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return content
-
-
-def special_tokens_of(template: Template, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-    """The special tokens that a template may write. BOS is empty where the model was not trained to see it first.
-
-    A model expects BOS where its tokenizer adds it, or where its own chat template writes it. Raises InputError where
-    the tokenizer has no end-of-sequence token.
-    """
-    if tokenizer.eos_token is None:
-        raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no eos_token; set one in tokenizer_config.json")
-    adds_bos = tokenizer.bos_token_id is not None and tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
-    bos = tokenizer.bos_token if adds_bos or _own_template_writes_bos(tokenizer) else None
-    return {"bos_token": bos or "", "eos_token": tokenizer.eos_token}
-
-
-def _own_template_writes_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
-    if not isinstance(tokenizer.chat_template, str):
-        return False
-    own, hello = Template(name="tokenizer", text=tokenizer.chat_template), [Message(role="user", content="Hello")]
-    try:
-        text = own.render(hello, special_tokens={"bos_token": "\ue000", "eos_token": str(tokenizer.eos_token)})
-    except RenderError:
-        return False
-    return text.startswith("\ue000")

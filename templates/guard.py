@@ -31,7 +31,8 @@ class GuardedTokenizer:
     `byte_lengths[id]` is how many UTF-8 bytes of text a token covers (1 for a control token, so that the running sum
     over ids grows at every token); `is_control[id]` marks the control tokens. `missing_bytes` are those for which the
     vocabulary has no token: the tokenizer drops them. `may_prefix_space` tells whether a section of text may open
-    with a space that is not in the text.
+    with a space that is not in the text. `takes_before` and `takes_after` are the control strings that the plain
+    tokenizer lets take the whitespace beside them.
     """
 
     engine: Engine
@@ -43,6 +44,8 @@ class GuardedTokenizer:
     may_prefix_space: bool
     normal_form_c: bool
     metaspace: bool
+    takes_before: frozenset[str]
+    takes_after: frozenset[str]
 
     def canonical(self, content: str) -> str:
         """The content as the tokenizer reads it (Unicode NFC, U+2581 as a space), with the same token ids.
@@ -91,6 +94,8 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
         may_prefix_space=metaspace or '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]),
         normal_form_c=spec["normalizer"] is not None and "NFC" in json.dumps(spec["normalizer"]),
         metaspace=metaspace,
+        takes_before=frozenset(token["content"] for token in controls if token["lstrip"]),
+        takes_after=frozenset(token["content"] for token in controls if token["rstrip"]),
     )
 
 
@@ -142,5 +147,10 @@ def _respell(spec: dict[str, Any], spelled: dict[str, str]) -> dict[str, Any]:
     model["vocab"] = {spelled.get(piece, piece): token_id for piece, token_id in model["vocab"].items()}
     model["merges"] = [pair for pair in model["merges"] if not spelled.keys() & {*pair, "".join(pair)}]
     model["unk_token"] = spelled.get(model["unk_token"], model["unk_token"])
-    added = [{**token, "content": spelled.get(token["content"], token["content"])} for token in spec["added_tokens"]]
+    added = [
+        {**token, "content": spelled[token["content"]], "lstrip": False, "rstrip": False}
+        if token["content"] in spelled
+        else token
+        for token in spec["added_tokens"]
+    ]
     return {**spec, "model": model, "added_tokens": added, "post_processor": None, "truncation": None, "padding": None}

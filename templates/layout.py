@@ -31,6 +31,11 @@ class Layout:
     literals: tuple[str, ...]
     prompt_literals: tuple[str | None, ...]
 
+    def opening(self, turn: int) -> str:
+        """What the template writes between the prompt for a reply and its content: nothing, or a space."""
+        prompt = self.prompt_literals[turn]
+        return "" if prompt is None else self.literals[turn][len(prompt) :]
+
 
 def literals_of(
     template: Template, roles: Sequence[Role], special_tokens: dict[str, str], *, add_generation_prompt: bool = False
@@ -58,13 +63,15 @@ def layout_of(template: Template, roles: Sequence[Role], special_tokens: dict[st
     """The layout of a whole conversation, with the prompt of each reply held against it."""
     literals = literals_of(template, roles, special_tokens)
     prompts: list[str | None] = []
+    known: dict[str, str | None] = {}
     for turn, role in enumerate(roles):
         if role != "assistant":
             prompts.append(None)
-        elif turn > _CHECKED_TURNS and turn < len(roles) - 2:
-            prompts.append(prompts[turn - 2])
-        else:
-            prompts.append(_prompt_literal(template, roles[:turn], special_tokens, literals))
+            continue
+        before = literals[turn]
+        if before not in known or turn <= _CHECKED_TURNS or turn >= len(roles) - 2:
+            known[before] = _prompt_literal(template, roles[:turn], special_tokens, literals)
+        prompts.append(known[before])
     return Layout(literals=literals, prompt_literals=tuple(prompts))
 
 

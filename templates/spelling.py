@@ -51,8 +51,20 @@ class Speller:
         """The first control string in a text."""
         return self._pattern.search(text)
 
+    def split(self, text: str) -> list[str]:
+        """Text, control string, text, and so on, ending with text.
+
+        >>> spell.split("<s>USER:")
+        ['', '<s>', 'USER:']
+        """
+        return self._pattern.split(text)
+
+    def is_control(self, text: str) -> bool:
+        """Whether a text is a control string of the tokenizer."""
+        return text in self._guarded.spelled
+
     def _spell(self, text: str) -> Literal:
-        head, *rest = self._pattern.split(text)
+        head, *rest = self.split(text)
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
         return Literal(
             spelling=head + "".join(self._guarded.spelled[control] + after for control, after in pairs),

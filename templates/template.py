@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 
+from templates import fastchat
 from templates.conversation import Message
 from templates.errors import InputError
+from templates.trial import try_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FORMATS = Path(__file__).parent / "formats"
+OWN = "tokenizer"
 
 
 class RenderError(Exception):
@@ -48,9 +55,11 @@ class Template:
             return self._compiled.render(
                 messages=[{"role": message.role, "content": message.content} for message in messages],
                 add_generation_prompt=add_generation_prompt,
+                tools=None,  # transformers and vLLM hand these two over too, and templates ask whether they are none
+                documents=None,
                 **special_tokens,
             )
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             raise RenderError(f"template {self.name}: {error}") from error
 
 
@@ -59,9 +68,56 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(".jinja") for path in FORMATS.glob("*.jinja"))
 
 
-def load(name: str) -> Template:
-    """The format of that name. Raises InputError, with the nearest names, where there is none."""
+def load(name: str, tokenizer: "PreTrainedTokenizerBase | None" = None) -> Template:
+    """The template of that name; the name of what it gives loads it again.
+
+    A name is one of `names()`, ``fastchat:NAME`` for an entry of FastChat's registry, ``tokenizer`` for the model's
+    own, which stands in its `tokenizer`, or the path of a ``.jinja`` file. Raises InputError where there is none, and
+    where a template that others wrote does not compile, does not end, or reaches out of its sandbox.
+
+    >>> templates.load("tokenizer", AutoTokenizer.from_pretrained("smollm2")).text
+    "{% for message in messages %}{% if loop.first and ..."
+    """
+    if name.startswith(fastchat.PREFIX):
+        return Template(name=name, text=fastchat.text_of(name.removeprefix(fastchat.PREFIX)))
+    if name == OWN:
+        return _tried(Template(name=name, text=_own_text(tokenizer)))
+    if name.endswith(".jinja"):
+        return _tried(Template(name=name, text=_file_text(Path(name))))
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.4) or names()[:8]
+        near = difflib.get_close_matches(name, [*names(), OWN], n=3, cutoff=0.4) or names()[:8]
         raise InputError(f"there is no template {name!r}; the nearest are {', '.join(near)} (`chaku templates list`)")
     return Template(name=name, text=(FORMATS / f"{name}.jinja").read_text(encoding="utf-8"))
+
+
+def own_template(tokenizer: "PreTrainedTokenizerBase") -> str | None:
+    """The chat template that a model carries with its tokenizer, or None."""
+    # some carry several by name; transformers takes the one that is named "default"
+    own = tokenizer.chat_template
+    text: str | None = own.get("default") if isinstance(own, dict) else own
+    return text
+
+
+def _own_text(tokenizer: "PreTrainedTokenizerBase | None") -> str:
+    if tokenizer is None:
+        raise InputError(f"template {OWN!r} is the model's own, and no model was given; name its directory (--model)")
+    text = own_template(tokenizer)
+    if not text:
+        raise InputError(
+            f"{tokenizer.name_or_path}: this model carries no chat template; name one, such as vicuna_v1.1"
+        )
+    return text
+
+
+def _file_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable template ({error}); give the path of a UTF-8 .jinja file") from error
+
+
+def _tried(template: Template) -> Template:
+    complaint = try_out(template.text)
+    if complaint:
+        raise InputError(f"template {template.name}, {complaint}; mend it, or choose another template")
+    return template
