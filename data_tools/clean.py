@@ -25,7 +25,8 @@ _ANYONE: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 # so a space ("1 / 2 of people"), a digit, an operator or a single letter ("1 / 2x = 3") leaves it alone.
 _COUNTER_BEFORE = re.compile(r"\s*(\d{1,3}) / (\d{1,3})(?=\n|\Z|I\b|[^\W\d_]{2}|[^\x00-\x7f]|[\"'`#<\[{(@/$!?&])")
 _COUNTER_AFTER = re.compile(r"\n[ \t]*(\d{1,3}) / (\d{1,3})\s*\Z")
-_SHARE_PROMPT = re.compile(r"(?:\s*Share Prompt)+\s*\Z")
+# "continue" alone is what a user asked; on a line of its own below other text it is the label of a button.
+_SHARE_PROMPT = re.compile(r"(?:(?:(?<=\S)\s*\n\s*continue)?\s*Share Prompt)+\s*\Z")
 _COPY_COUNTS = re.compile(r"[ \t]*Copy\d+ chars / \d+ words[ \t]*$", re.MULTILINE)
 _COPY_CODE = re.compile(r"^[ \t]*Copy code[ \t]*(?:\n|\Z)|(?<=^```)(\w*)Copy code[ \t]*$", re.MULTILINE)
 _REFUSALS = re.compile(
@@ -89,9 +90,9 @@ RULES = (
     Rule("control_characters", 1, _ANYONE, control_characters),
     Rule("zero_width", 1, _ANYONE, zero_width),
     Rule("symbol_bullets", 1, _ANYONE, symbol_bullets),
-    Rule("html_reply", 1, ("assistant",), html_reply),
-    Rule("variant_counter", 1, ("user",), variant_counter),
     Rule("interface_debris", 1, ("user", "assistant"), interface_debris),
+    Rule("variant_counter", 1, ("user",), variant_counter),
+    Rule("html_reply", 1, ("assistant",), html_reply),
     Rule("outer_whitespace", 1, _ANYONE, outer_whitespace),
 )
 _RULES_OF = {role: [rule for rule in RULES if role in rule.roles] for role in _ANYONE}

@@ -151,12 +151,11 @@ def enter_all(records: Sequence[Record], parts: dict[str, Part], encoder: Encode
     """The ledger over every input turn, in input order."""
     known: dict[int, tuple[str, Fate | None]] = {}
     for name, part in parts.items():
-        for record, fate in zip(part.records, part.fates, strict=True):
-            known[id(record)] = (name, fate)
+        known |= {id(record): (name, fate) for record, fate in zip(part.records, part.fates, strict=True)}
     ledger = Ledger()
     for record in records:
-        name, fate = known.get(id(record), ("none", None))
-        ledger.add(record, fate=fate, part=name)
+        part_name, its_fate = known.get(id(record), ("none", None))
+        ledger.add(record, fate=its_fate, part=part_name)
     ledger.count_rejected_tokens(encoder)
     return ledger.table()
 

@@ -11,6 +11,8 @@ from data_tools.records import Record
 _PIECE = re.compile(r"([A-Za-z0-9_-]{7})_\d+")
 # Two conversations that share a pair of at least this many characters belong together; shorter ones are small talk.
 _LONG_PAIR = 200
+# The held-out part is full when it lacks less than this share of its size.
+_CLOSE = 0.1
 
 
 def reject_duplicates(records: Sequence[Record]) -> None:
@@ -28,26 +30,34 @@ def reject_duplicates(records: Sequence[Record]) -> None:
 def held_out(records: Sequence[Record], *, fraction: float, seed: int) -> list[bool]:
     """Which conversations are held out: whole groups, chosen by hash, so that their order in the input is of no matter.
 
-    At least one group is held out where the fraction is above 0 and there are two groups, and one always stays.
+    The fraction is of the characters, so that one huge conversation is not taken for one among many. At least one
+    group is held out where the fraction is above 0 and there are two groups, and one always stays.
     """
     groups = _groups(records)
-    names = {root: min(_digest(str(seed), *_key(records[member])) for member in members) for root, members in groups}
-    order = sorted(groups, key=lambda group: names[group[0]])
-    target = max(1, round(fraction * len(records)))
-    chosen: list[int] = []
-    if fraction > 0 and len(groups) > 1:
-        for _, members in order:
-            if len(chosen) + len(members) <= target:
-                chosen += members
-        if not chosen:
-            chosen = min(order, key=lambda group: len(group[1]))[1]
     flags = [False] * len(records)
-    for member in chosen:
+    if fraction <= 0 or len(groups) < 2:
+        return flags
+    sizes = [sum(len(message.content) for message in record.messages) for record in records]
+    named = sorted(
+        (min(_digest(str(seed), *_key(records[member])) for member in group), sum(sizes[member] for member in group))
+        + (group,)
+        for group in groups
+    )
+    target = fraction * sum(sizes)
+    chosen: list[int] = []
+    for _, size, group in named:
+        # A group that would overshoot is passed by; what is left then is filled by others, but not to the last drop.
+        if size <= target:
+            chosen += group
+            target -= size
+        if chosen and target < _CLOSE * fraction * sum(sizes):
+            break
+    for member in chosen or min(named, key=lambda one: one[1])[2]:
         flags[member] = True
     return flags
 
 
-def _groups(records: Sequence[Record]) -> list[tuple[int, list[int]]]:
+def _groups(records: Sequence[Record]) -> list[list[int]]:
     """Union-find over what conversations share: the base of a split id, or a long pair of question and reply."""
     parents = list(range(len(records)))
 
@@ -64,7 +74,7 @@ def _groups(records: Sequence[Record]) -> list[tuple[int, list[int]]]:
     groups: dict[int, list[int]] = defaultdict(list)
     for member in range(len(records)):
         groups[root_of(member)].append(member)
-    return list(groups.items())
+    return list(groups.values())
 
 
 def _shared_keys(record: Record) -> list[bytes | str]:
