@@ -41,8 +41,8 @@ class Encoder:
         self._guarded = guard(tokenizer.backend_tokenizer)
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
-        self.stop = stop_after(template, self.special_tokens, self._spell)
-        if missing := missing_controls(template, self.special_tokens, self._spell):
+        self.stop = stop_after(template, self.special_tokens, self._spell.first_control)
+        if missing := missing_controls(template, self.special_tokens, self._guarded.control_ids):
             raise InputError(
                 f"template {template.name} is written for control tokens that {tokenizer.name_or_path} lacks: "
                 f"{' '.join(missing)}. They would be plain text, which any message can forge and which ends no reply; "

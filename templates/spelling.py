@@ -59,10 +59,6 @@ class Speller:
         """
         return self._pattern.split(text)
 
-    def is_control(self, text: str) -> bool:
-        """Whether a text is a control string of the tokenizer."""
-        return text in self._guarded.spelled
-
     def _spell(self, text: str) -> Literal:
         head, *rest = self.split(text)
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
