@@ -13,7 +13,7 @@ from data_tools.markdown_writer import MarkdownWriter
 
 # The wrappers of a rendered reply: ShareGPT kept them for some replies, and a bare <div> for most.
 _WRAPPER = re.compile(r'<div class="[^"]*(?:\bmarkdown\b|\bprose\b|whitespace-pre-wrap)[^"]*"')
-_BARE = re.compile(r"<(div|p|ol|ul|pre|table|h[1-6]|blockquote)(?: class=\"[^\"]*\")?>")
+_BARE = re.compile(r"<(div|p|ol|ul|pre|table|h[1-6]|blockquote)(?: class=\"[^\"]*\")?>(?! )")
 _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 _TAG = re.compile(r'<(/?)([a-z][^\s/>]*)((?:[^>"]|"[^"]*")*)>')

@@ -90,7 +90,7 @@ class _JsonStream:
             try:
                 value, end = _DECODER.raw_decode(self.buffer, self.at)
             except json.JSONDecodeError as error:
-                if not self._may_be_cut(error):
+                if not _may_be_cut(error):
                     raise self._not_json(error.msg, error.pos) from error
                 if not self._more():
                     raise self._truncated() from error
@@ -102,9 +102,6 @@ class _JsonStream:
                     self.at = end
                     self.count += 1
                     return value
-
-    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        return error.msg.startswith("Unterminated string") or error.pos >= len(self.buffer) - 12
 
     def _more(self) -> bool:
         """Read on, dropping what is consumed. Doubles its reach, so that one huge record is not decoded too often."""
@@ -145,3 +142,13 @@ class _JsonStream:
             f"{self.path}: ends in the middle of a record (truncated after {self.count} whole records); "
             "complete the download, or close the file after its last whole record"
         )
+
+
+def _may_be_cut(error: json.JSONDecodeError) -> bool:
+    """Whether more text could mend the error: it stands at the end, or in a word, string or escape that ends there."""
+    rest = error.doc[error.pos :]
+    if error.msg.startswith("Unterminated string") or not rest.strip():
+        return True
+    if error.msg.startswith("Invalid \\u"):
+        return len(rest) < len("\\uD83D\\uDE00")
+    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))

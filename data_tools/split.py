@@ -38,14 +38,11 @@ def held_out(records: Sequence[Record], *, fraction: float, seed: int) -> list[b
     if fraction <= 0 or len(groups) < 2:
         return flags
     sizes = [sum(len(message.content) for message in record.messages) for record in records]
-    named = sorted(
-        (min(_digest(str(seed), *_key(records[member])) for member in group), sum(sizes[member] for member in group))
-        + (group,)
-        for group in groups
-    )
+    names = [min(_digest(str(seed), *_key(records[member])) for member in group) for group in groups]
+    named = [(name, sum(sizes[member] for member in group), group) for name, group in zip(names, groups, strict=True)]
     target = fraction * sum(sizes)
     chosen: list[int] = []
-    for _, size, group in named:
+    for _, size, group in sorted(named):
         # A group that would overshoot is passed by; what is left then is filled by others, but not to the last drop.
         if size <= target:
             chosen += group

@@ -1,0 +1,61 @@
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_tools.records import Record
+from data_tools.split import held_out, reject_duplicates
+from templates import Message
+
+LONG = "a long text that says something of its own " * 6
+
+
+def record(record_id: str, *contents: str) -> Record:
+    made = Record(record_id, "a.json", 0, [])
+    made.messages = [
+        Message(role="assistant" if turn % 2 else "user", content=content) for turn, content in enumerate(contents)
+    ]
+    return made
+
+
+def test_the_second_of_two_equal_conversations_is_rejected() -> None:
+    records = [record("a", "x", "y"), record("b", "x", "y"), record("c", "x", "z"), record("d", "xy", "")]
+    reject_duplicates(records)
+    assert [bool(one.messages) for one in records] == [True, False, True, True]
+
+
+@given(st.integers(0, 50), st.floats(0.01, 0.5))
+def test_pieces_and_shared_pairs_stay_on_one_side(seed: int, fraction: float) -> None:
+    records = [record(f"abcdef{n % 8}_{n}", f"question {n}", "short") for n in range(40)]
+    records += [record(f"other{n}", f"first {n}", "yes", f"{LONG}{n % 5}", LONG) for n in range(20)]
+    flags = held_out(records, fraction=fraction, seed=seed)
+    for group in (lambda one: one.id[:7], lambda one: one.messages[-2].content):
+        members = records[:40] if group(records[0]) == "abcdef0" else records[40:]
+        sides: dict[str, set[bool]] = {}
+        for one in members:
+            sides.setdefault(group(one), set()).add(flags[records.index(one)])
+        assert all(len(side) == 1 for side in sides.values())
+    assert any(flags)
+    assert not all(flags)
+
+
+def test_the_split_does_not_depend_on_the_order_of_the_input() -> None:
+    records = [record(f"id{n}", f"question {n}", "reply " * (n % 7 + 1)) for n in range(200)]
+    chosen = {one.id for one, flag in zip(records, held_out(records, fraction=0.1, seed=3), strict=True) if flag}
+    random.Random(1).shuffle(records)
+    again = {one.id for one, flag in zip(records, held_out(records, fraction=0.1, seed=3), strict=True) if flag}
+    assert chosen == again
+    assert 10 <= len(chosen) <= 30
+    assert held_out(records, fraction=0.1, seed=3) != held_out(records, fraction=0.1, seed=4)
+
+
+def test_one_huge_conversation_is_not_held_out() -> None:
+    records = [record("huge", "q", "word " * 100_000), *(record(f"id{n}", f"q{n}", "reply " * 20) for n in range(9))]
+    for seed in range(20):
+        assert not held_out(records, fraction=0.05, seed=seed)[0]
+
+
+def test_nothing_is_held_out_where_nothing_can_be() -> None:
+    assert held_out([record("a", "x", "y")], fraction=0.5, seed=0) == [False]
+    assert held_out([record("a", "x", "y"), record("b", "x", "z")], fraction=0, seed=0) == [False, False]
+    assert sum(held_out([record("a", "x", "y"), record("b", "x", "z")], fraction=0.001, seed=0)) == 1

@@ -1,0 +1,145 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerBase
+
+import templates
+from data_tools.overlong import MARKER, cut_reply, shorten
+from data_tools.windows import WindowMaker
+from templates import Conversation, Encoded, InputError, Message
+from templates.encoder import Encoder
+
+WINDOW = 160
+
+
+@pytest.fixture(scope="module", params=["llama_tokenizer", "smollm2_tokenizer"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    tokenizer: PreTrainedTokenizerBase = request.getfixturevalue(request.param)
+    return Encoder(templates.load("vicuna_v1.1"), tokenizer)
+
+
+def conversation(*contents: str, system: str = "") -> Conversation:
+    messages = [Message(role="assistant" if k % 2 else "user", content=text) for k, text in enumerate(contents)]
+    first = [Message(role="system", content=system)] if system else []
+    return Conversation(id="c", messages=(*first, *messages))
+
+
+def made(encoder: Encoder, *conversations: Conversation, overlap: int = 0, window: int = WINDOW) -> WindowMaker:
+    maker = WindowMaker(conversations, encoder=encoder, window=window, overlap=overlap, report=lambda _: None)
+    maker.run()
+    return maker
+
+
+def taught(encoder: Encoder, maker: WindowMaker) -> str:
+    """The text of all supervised tokens in order."""
+    ids = [int(token) for document in maker.documents for token in document.ids[document.mask]]
+    text: str = encoder._tokenizer.decode(ids)
+    return text
+
+
+def decoded(encoder: Encoder, maker: WindowMaker) -> list[str]:
+    return [encoder._tokenizer.decode(document.ids) for document in maker.documents]
+
+
+WORDS = st.lists(st.sampled_from(["tea", "grün", "水", "\n", "x = 1;", "🙂", "Lorem ipsum dolor"]), min_size=1)
+LENGTHS = st.sampled_from([1, 3, 10, 40])
+TEXTS = st.builds(lambda words, times: (" ".join(words) * times).strip() or "x", WORDS.map(lambda w: w[:8]), LENGTHS)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.sampled_from(["", "Be kind.", "Long. " * 80]),
+       st.integers(0, 2), st.booleans())  # fmt: skip
+def test_every_supervised_token_is_taught_exactly_once(
+    encoder: Encoder, pairs: list[tuple[str, str]], system: str, overlap: int, cut: bool
+) -> None:
+    whole = conversation(*(text for pair in pairs for text in pair), system=system)
+    maker = made(encoder, whole, overlap=overlap)
+    if cut:
+        maker.cut_to_fit()
+    assert all(len(document.ids) <= WINDOW and not document.mask[0] for document in maker.documents)
+    [expected] = encoder.encode([whole])
+    fate = maker.fates()[0]
+    replies = {turn: message for turn, message in enumerate(whole.messages) if message.role == "assistant"}
+    kept = [message.content for turn, message in replies.items() if turn not in fate.rejected]
+    stop = encoder._tokenizer.eos_token
+    assert taught(encoder, maker).replace(" ", "") == "".join(text + stop for text in kept).replace(" ", "")
+    assert sum(fate.supervised) == sum(int(document.mask.sum()) for document in maker.documents)
+    if not fate.rejected and not expected.rejected:
+        assert sum(fate.supervised) == sum(expected.mask)
+
+
+def test_a_short_conversation_is_one_document_with_the_encoder_s_ids(encoder: Encoder) -> None:
+    one = conversation("Hi", "Hello!", "How are you?", "Fine.")
+    maker = made(encoder, one)
+    [document], [encoded] = maker.documents, encoder.encode([one])
+    assert document.ids.tolist() == encoded.ids
+    assert document.mask.tolist() == encoded.mask
+
+
+def test_each_document_opens_with_the_system_prompt(encoder: Encoder) -> None:
+    maker = made(encoder, conversation(*["tea and water " * 20, "yes " * 20] * 4, system="Speak like a pirate."))
+    texts = decoded(encoder, maker)
+    assert len(texts) > 1
+    assert all("Speak like a pirate. USER:" in text for text in texts)
+
+
+def test_overlap_repeats_the_preceding_pair_without_loss(encoder: Encoder) -> None:
+    contents = [f"{kind}{n} " + "tea " * 15 for n in range(5) for kind in ("question", "answer")]
+    maker = made(encoder, conversation(*contents), overlap=1)
+    texts = decoded(encoder, maker)
+    firsts = [min(n for n in range(5) if f"question{n}" in text) for text in texts]
+    lasts = [max(n for n in range(5) if f"question{n}" in text) for text in texts]
+    assert len(texts) > 1
+    assert firsts[1:] == lasts[:-1]
+    assert taught(encoder, maker).count("answer") == 5
+
+
+def test_a_prompt_too_long_is_shortened_from_its_middle_and_the_reply_kept(encoder: Encoder) -> None:
+    question = "BEGIN " + "tea " * 400 + "END"
+    maker = made(encoder, conversation(question, "The whole reply."))
+    [text] = decoded(encoder, maker)
+    assert "BEGIN" in text
+    assert MARKER.strip() in text
+    assert "END ASSISTANT: The whole reply." in text
+    assert len(maker.documents[0].ids) > WINDOW * 0.8
+    assert maker.fates()[0].changed == {0: "shortened"}
+
+
+def test_a_reply_too_long_goes_on_in_further_documents(encoder: Encoder) -> None:
+    reply = " ".join(f"w{n}" for n in range(300))
+    maker = made(encoder, conversation("Count.", reply))
+    assert len(maker.documents) > 3
+    assert taught(encoder, maker) == reply + encoder._tokenizer.eos_token
+    stops = [int((document.ids[-1] == encoder.stop_ids[0]).sum()) for document in maker.documents]
+    assert stops == [0] * (len(stops) - 1) + [1]
+    assert all("USER: Count. ASSISTANT:" in text for text in decoded(encoder, maker))
+    assert maker.fates()[0].changed == {1: "continued"}
+
+
+def test_a_reply_that_cannot_be_taught_is_rejected_alone(encoder: Encoder) -> None:
+    maker = made(encoder, conversation("Hi", " ", "Hi again", "Hello!"))
+    fate = maker.fates()[0]
+    assert fate.rejected == {1: "empty_reply"}
+    assert fate.supervised[3] > 0
+    assert taught(encoder, maker) == "Hello!" + encoder._tokenizer.eos_token
+
+
+def test_a_window_too_small_for_the_template_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(InputError, match="--window 50 is too small for template vicuna_v1.1"):
+        made(encoder, window=50)
+
+
+@given(st.integers(1, 200), st.integers(1, 900), st.integers(220, 400))
+def test_cut_replies_join_to_the_whole(prompt: int, reply: int, window: int) -> None:
+    pair = Encoded(ids=list(range(prompt + reply)), mask=[False] * prompt + [True] * reply)
+    documents = cut_reply(pair, window=window)
+    assert [int(token) for ids, mask in documents for token in ids[mask]] == pair.ids[prompt:]
+    assert all(len(ids) <= window for ids, _ in documents)
+    assert all(ids[:prompt].tolist() == pair.ids[:prompt] for ids, _ in documents)
+
+
+@given(st.text(max_size=50), st.integers(0, 60))
+def test_shorten_keeps_both_ends(text: str, keep: int) -> None:
+    short = shorten(text, keep)
+    head, _, tail = short.partition(MARKER)
+    assert short == text if keep >= len(text) else text.startswith(head) and text.endswith(tail)
