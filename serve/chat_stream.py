@@ -1,0 +1,147 @@
+"""A streamed reply of any OpenAI-compatible endpoint: text that grows, can be stopped, and fails in plain words."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import httpx2
+import openai
+from openai import AsyncOpenAI, omit
+from openai.types.chat import ChatCompletionMessageParam
+
+SNAPSHOT_SECONDS = 0.05  # twenty updates a second look fluent and leave the browser time
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 600.0  # a long prompt on a CPU takes minutes to its first token
+
+ChatMessage = dict[str, str]
+FAILURES = (openai.OpenAIError, httpx2.HTTPError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to sample. `max_tokens` of 0 leaves the length to the server: as many as fit."""
+
+    system: str = ""
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 0
+
+
+class Endpoint:
+    """An OpenAI-compatible API and the model of it that is talked to."""
+
+    def __init__(self, *, base_url: str, model: str | None, api_key: str | None) -> None:
+        self.base_url = base_url
+        self._model = model
+        timeout = openai.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+        # A key is always sent, since the client insists on one; a server that wants none ignores it.
+        self._client = AsyncOpenAI(base_url=base_url, api_key=api_key or "none", timeout=timeout, max_retries=0)
+
+    async def model(self) -> str:
+        """The model's name: the given one, else the first that the API lists (asked once).
+
+        Raises:
+            openai.OpenAIError: the API does not answer, or lists no model.
+        """
+        if self._model is None:
+            listed = await self._client.models.list()
+            if not listed.data:
+                raise openai.OpenAIError("the server lists no model")
+            self._model = listed.data[0].id
+        return self._model
+
+    def reply(self, history: Sequence[ChatMessage], settings: Settings) -> "Reply":
+        """Begin a reply to a conversation; it grows in the background."""
+        system = [ChatMessage(role="system", content=settings.system)] if settings.system.strip() else []
+        return Reply(self, [*system, *history], settings)
+
+    async def deltas(self, messages: list[ChatMessage], settings: Settings) -> AsyncIterator[tuple[str, str | None]]:
+        """The reply's pieces as they arrive, each with the finish reason if it is the last.
+
+        Leaving the loop, also by cancellation, closes the request, upon which the server stops generating.
+        """
+        stream = await self._client.chat.completions.create(
+            model=await self.model(),
+            messages=cast("list[ChatCompletionMessageParam]", messages),
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens or omit,
+            stream=True,
+        )
+        async with stream:
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    yield choice.delta.content or "", choice.finish_reason
+
+
+class Reply:
+    """A reply that grows in the background until it ends, fails or is stopped."""
+
+    def __init__(self, endpoint: Endpoint, messages: list[ChatMessage], settings: Settings) -> None:
+        self.text = ""
+        self.finish_reason: str | None = None
+        self._grown = asyncio.Event()
+        self._task = asyncio.create_task(self._collect(endpoint, messages, settings))
+        self._task.add_done_callback(lambda _: self._grown.set())
+
+    def stop(self) -> None:
+        """Close the request now. `text` keeps what has arrived."""
+        self._task.cancel()
+
+    async def snapshots(self) -> AsyncIterator[str]:
+        """The text so far: at once when the first token arrives, then at most every `SNAPSHOT_SECONDS`.
+
+        Raises:
+            FAILURES: whatever ended the reply before its end; being stopped is none of them.
+        """
+        while not self._task.done():
+            await self._grown.wait()
+            self._grown.clear()
+            yield self.text
+            await asyncio.wait([self._task], timeout=SNAPSHOT_SECONDS)
+        if not self._task.cancelled():
+            self._task.result()
+        yield self.text
+
+    async def _collect(self, endpoint: Endpoint, messages: list[ChatMessage], settings: Settings) -> None:
+        async for delta, finish_reason in endpoint.deltas(messages, settings):
+            self.text += delta
+            self.finish_reason = finish_reason or self.finish_reason
+            if delta:
+                self._grown.set()
+
+
+def explain(error: Exception, *, base_url: str) -> str:
+    """What went wrong, and what to do, in a sentence or two for the person at the page.
+
+    >>> explain(openai.OpenAIError("the server lists no model"), base_url="http://127.0.0.1:8000/v1")
+    'The reply broke off: the server lists no model. Try again.'
+    """
+    match error:
+        case openai.APITimeoutError():
+            return f"The server at {base_url} did not answer in time. Try again, or look at its log."
+        case openai.APIConnectionError():
+            return f"No server answers at {base_url}. Check that it runs and has finished starting, then send again."
+        case openai.APIStatusError():
+            return _explain_status(error.status_code, _server_message(error))
+        case _:
+            return f"The reply broke off: {error}. Try again."
+
+
+def _explain_status(status: int, said: str) -> str:
+    if status in (401, 403):
+        return f"The server refused the API key ({status}). Set OPENAI_API_KEY and start the page again."
+    if status == 429:
+        return f"The server has too much to do (429). Wait a moment, then send again. It said: {said}"
+    if status >= 500:
+        return f"The server failed ({status}). Send again; if it stays so, look at its log. It said: {said}"
+    if "context length" in said or "maximum model length" in said or "too long" in said:
+        return f"This conversation is too long for the model. Shorten the message, or clear the chat. It said: {said}"
+    return f"The server did not accept the request ({status}). It said: {said}"
+
+
+def _server_message(error: openai.APIStatusError) -> str:
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message or error.message)[:500]

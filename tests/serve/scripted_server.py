@@ -1,0 +1,98 @@
+"""An OpenAI-compatible server with a script: it says what a test tells it to, at the pace the test wants."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+MODEL = "vicugna-7b"
+PAUSE = 0.01
+
+
+@dataclass
+class ScriptedServer:
+    """Answers each request with the next scripted reply (the last one again when none is left), a word at a time.
+
+    `error` (status, message) answers instead of a reply. `break_after` cuts the connection after so many words.
+    """
+
+    replies: list[str] = field(default_factory=lambda: ["Hello."])
+    seconds_per_word: float = 0.0
+    error: tuple[int, str] | None = None
+    break_after: int | None = None
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    aborted: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    base_url: str = ""
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/models", self._models),
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+            ]
+        )
+
+    async def _models(self, _: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0}]})
+
+    async def _complete(self, request: Request) -> Response:
+        number = len(self.requests)
+        self.requests.append(await request.json())
+        if self.error:
+            status, message = self.error
+            return JSONResponse({"error": {"message": message, "type": "scripted"}}, status_code=status)
+        text = self.replies[min(number, len(self.replies) - 1)]
+        return StreamingResponse(self._stream(number, text), media_type="text/event-stream")
+
+    async def _stream(self, number: int, text: str) -> AsyncIterator[str]:
+        try:
+            for at, word in enumerate(text.split(" ")):
+                if self.break_after == at:
+                    raise ConnectionResetError("scripted")
+                yield _event({"content": word if at == 0 else " " + word}, None)
+                await asyncio.sleep(self.seconds_per_word)
+            yield _event({}, "stop")
+            yield "data: [DONE]\n\n"
+            self.finished.append(number)
+        finally:
+            if number not in self.finished:
+                self.aborted.append(number)
+
+
+def _event(delta: dict[str, str], finish_reason: str | None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    body = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": MODEL, "choices": [choice]}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+@contextmanager
+def running(server: ScriptedServer) -> Iterator[ScriptedServer]:
+    """Run it in a thread on a free port of the loopback; sets `base_url`."""
+    with serving(server.app()) as root:
+        server.base_url = f"{root}/v1"
+        yield server
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """Any ASGI application in a thread; gives its address."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
+    uvicorn_server = uvicorn.Server(config)
+    thread = threading.Thread(target=uvicorn_server.run, daemon=True)
+    thread.start()
+    while not uvicorn_server.started:
+        threading.Event().wait(PAUSE)
+    port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    uvicorn_server.should_exit = True
+    thread.join(timeout=5)
