@@ -183,7 +183,7 @@ def summarise(data: Path, model: Path, stopped: tuple[str, str], addresses: tupl
         ("conversations", f"{counts['conversations_kept']} kept of {counts['conversations_in']}"),
         ("windows", f"{counts['windows']}, {counts['fill']:.4f} full"),
         ("supervised tokens", f"{counts['supervised_tokens']:,} of {counts['tokens']:,}"),
-        ("held-out loss", f"{figures['held_out_loss_before']:.4f} -> {figures['held_out_loss']:.4f}"),
+        ("held-out loss", f"{figures['before_held_out_loss']:.4f} -> {figures['held_out_loss']:.4f}"),
         ("training speed", f"{figures['tokens_per_second']:.0f} tokens/s"),
         ("replies ended by themselves", f"{stopped[0]} -> {stopped[1]}"),
         ("API", addresses[0]),
