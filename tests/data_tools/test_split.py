@@ -29,11 +29,12 @@ def test_pieces_and_shared_pairs_stay_on_one_side(seed: int, fraction: float) ->
     records = [record(f"abcdef{n % 8}_{n}", f"question {n}", "short") for n in range(40)]
     records += [record(f"other{n}", f"first {n}", "yes", f"{LONG}{n % 5}", LONG) for n in range(20)]
     flags = held_out(records, fraction=fraction, seed=seed)
-    for group in (lambda one: one.id[:7], lambda one: one.messages[-2].content):
-        members = records[:40] if group(records[0]) == "abcdef0" else records[40:]
+    for members in (range(40), range(40, 60)):
         sides: dict[str, set[bool]] = {}
-        for one in members:
-            sides.setdefault(group(one), set()).add(flags[records.index(one)])
+        for member in members:
+            one = records[member]
+            group = one.id[:7] if member < 40 else one.messages[-2].content
+            sides.setdefault(group, set()).add(flags[member])
         assert all(len(side) == 1 for side in sides.values())
     assert any(flags)
     assert not all(flags)
