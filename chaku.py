@@ -1,6 +1,7 @@
 """The one command. It finds a command's room and hands over; it holds no logic of its own."""
 
 import importlib
+import os
 import sys
 from typing import NamedTuple
 
@@ -45,9 +46,21 @@ the whole way, from a dump to a chat:
   chaku serve model/"""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; bad input ends with one line on stderr and exit code 2, Ctrl-C with 130."""
-    argv = sys.argv[1:] if argv is None else argv
+def main() -> int:
+    """Run one command: bad input ends with one line on stderr and exit code 2, Ctrl-C with 130."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def run(argv: list[str]) -> int:
+    """Find the command that the arguments name, and hand over to it; returns its exit code."""
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
@@ -62,18 +75,16 @@ def main(argv: list[str] | None = None) -> int:
         near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
         hint = f"did you mean `chaku {near[0]}`?" if near else "run `chaku --help` for the list."
         return _fail(f"there is no command {argv[0]!r}; {hint}")
-    return _run(COMMANDS[argv[0]], argv[1:])
+    return _hand_over(COMMANDS[argv[0]], argv[1:])
 
 
-def _run(command: Command, argv: list[str]) -> int:
+def _hand_over(command: Command, argv: list[str]) -> int:
     from templates.errors import InputError
 
     try:
         code: int = getattr(importlib.import_module(command.module), command.function)(argv)
     except InputError as error:
         return _fail(str(error))
-    except KeyboardInterrupt:
-        return 130
     return code
 
 

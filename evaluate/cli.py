@@ -8,12 +8,18 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+_EXAMPLE = """\
+example:
+  chaku evaluate stop-rate --base-url http://127.0.0.1:8000/v1 \\
+      --conversations data/held_out/conversations.jsonl --n 20"""
+
 
 def main(argv: list[str]) -> int:
     """Run `chaku evaluate ...`; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="chaku evaluate",
         description="Measure a served model on held-out conversations.",
+        epilog=_EXAMPLE,
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -28,8 +34,7 @@ def _add_stop_rate(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         help="how many replies the model ends by itself",
         description="Ask a served model the prompts of held-out conversations, greedily, and count the replies that\n"
         "end with its stop token rather than at the limit.",
-        epilog="example:\n  chaku evaluate stop-rate --base-url http://127.0.0.1:8000/v1 \\\n"
-        "      --conversations data/held_out/conversations.jsonl --n 20",
+        epilog=_EXAMPLE,
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     command.add_argument(
