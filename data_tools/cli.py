@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_prepare(commands)
+    _add_convert(commands)
     return parser
 
 
@@ -60,6 +61,32 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     prepare.set_defaults(run=_prepare)
 
 
+def _add_convert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    convert = commands.add_parser(
+        "convert",
+        help="clean dumps and write them in another convention",
+        description="Clean dumps, repair their roles, and write them as JSON Lines in another convention.",
+        epilog="example:\n  chaku data convert dump.json --to messages --out conversations.jsonl\n",
+        formatter_class=RawDescriptionRichHelpFormatter,
+    )
+    add = convert.add_argument
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump: ShareGPT JSON or JSON Lines")
+    add("--to", required=True, choices=("sharegpt", "messages"), help="the convention to write")
+    add("--out", required=True, type=Path, metavar="FILE", help="the JSON Lines file to write")
+    add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
+    convert.set_defaults(run=_convert)
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    _check_workers(arguments.workers)
+    from data_tools.convert import convert
+
+    written, rejected = convert(arguments.inputs, to=arguments.to, out=arguments.out, workers=arguments.workers)
+    named = ", ".join(f"{rule} {turns:,}" for rule, turns in rejected.most_common()) or "none"
+    print(f"wrote {written:,} conversations to {arguments.out}; turns left out, by rule: {named}")
+    return 0
+
+
 def _prepare(arguments: argparse.Namespace) -> int:
     _check_ranges(arguments)
     from data_tools.prepare import Options, prepare
@@ -77,8 +104,12 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
         raise InputError(f"--window {arguments.window}: give the number of tokens in a window, for instance 2048")
     if arguments.overlap < 0:
         raise InputError(f"--overlap {arguments.overlap}: give the number of pairs to repeat, 0 or more")
-    if arguments.workers is not None and arguments.workers < 1:
-        raise InputError(f"--workers {arguments.workers}: give the number of processes, 1 or more")
+    _check_workers(arguments.workers)
+
+
+def _check_workers(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: give the number of processes, 1 or more")
 
 
 def print_summary(manifest: dict[str, Any], out: Path) -> None:
