@@ -1,7 +1,6 @@
 """The chat page: a Gradio app in front of any OpenAI-compatible endpoint, an ordinary client of it."""
 
 import argparse
-import html
 import os
 import signal
 import sys
@@ -10,9 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from serve.chat_stream import FAILURES, ChatMessage, Endpoint, Settings, explain
-from serve.chat_turns import Progress, Turns, shown
+from serve.chat_turns import Progress, Turns, as_plain, shown
+from serve.page_headers import PageHeaders
 from serve.processes import refuse_busy_port
 from serve.theme import ASSETS, theme
 from templates import InputError
@@ -68,6 +69,7 @@ def launch(page: gr.Blocks, *, port: int) -> None:
         footer_links=[],
         theme=theme(),
         css_paths=[ASSETS / "chat.css"],
+        app_kwargs={"middleware": [Middleware(PageHeaders)]},
     )
 
 
@@ -92,7 +94,7 @@ class _Controls:
             self.top_p = gr.Slider(0.05, 1, Settings.top_p, step=0.05, label="Top-p")
             self.max_tokens = gr.Number(0, minimum=0, precision=0, label="Max tokens", info="0: as many as fit")
         with gr.Row(elem_id="top"):
-            self.title = gr.HTML(_title("…"), elem_id="title")
+            self.title = gr.Markdown(_title("…"), elem_id="title")
             self.clear = gr.Button("Clear", size="sm", elem_id="clear", interactive=False)
             self.settings = gr.Button("Settings", size="sm", elem_id="open-settings")
         self.chatbot = gr.Chatbot(
@@ -109,7 +111,7 @@ class _Controls:
             placeholder="## What shall we talk about?",
             examples=[{"text": text} for text in EXAMPLES],
         )
-        self.notice = gr.HTML(visible=False, elem_id="notice")
+        self.notice = gr.Markdown(visible=False, elem_id="notice")
         with gr.Row(elem_id="composer"):
             self.text = gr.Textbox(
                 label="Message",
@@ -212,12 +214,12 @@ def _settings(system: str, temperature: float, top_p: float, max_tokens: int | N
     return Settings(system=system, temperature=temperature, top_p=top_p, max_tokens=max_tokens or 0)
 
 
-def _notice(text: str) -> gr.HTML:
-    return gr.HTML(f'<p role="alert">{html.escape(text)}</p>', visible=bool(text))
+def _notice(text: str) -> gr.Markdown:
+    return gr.Markdown(f'<p role="alert">{as_plain(text)}</p>', visible=bool(text))
 
 
 def _title(model: str) -> str:
-    return f'<h1>Chaku</h1><p aria-label="Model">{html.escape(model)}</p>'
+    return f'<h1>Chaku</h1><p title="Model">{as_plain(model)}</p>'
 
 
 def main() -> int:
