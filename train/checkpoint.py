@@ -124,7 +124,7 @@ def _random_key(ranks: Ranks) -> str:
     return f"random_state_{ranks.rank}"
 
 
-def identity_of(recipe: Recipe, *, data: str, model: str) -> dict[str, str]:
+def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.dtype) -> dict[str, str]:
     """What decides a run's result, by name: the recipe's values, and digests of the windows and the base model.
 
     Paths are left out, so that a run may move to another machine; so are the values that only watch it.
@@ -134,6 +134,7 @@ def identity_of(recipe: Recipe, *, data: str, model: str) -> dict[str, str]:
     named = {f"{section}.{name}": str(value) for section in sections for name, value in values[section].items()}
     return {
         **{name: value for name, value in named.items() if not name.endswith(".path")},
+        "model.compute_dtype": str(compute_dtype).removeprefix("torch."),  # what auto came to on this machine
         "seed": str(recipe.seed),
         "the windows": data,
         "the base model": model,

@@ -30,7 +30,12 @@ def train(recipe: Recipe) -> int:
         check(recipe, world_size=ranks.world_size)
         refuse_foreign(recipe.out, marker=MARKER)
         inputs = read_inputs(recipe)
-        identity = identity_of(recipe, data=digest_of_data(recipe), model=digest_of_model(recipe, inputs.config))
+        identity = identity_of(
+            recipe,
+            data=digest_of_data(recipe),
+            model=digest_of_model(recipe, inputs.config),
+            compute_dtype=compute_dtype(recipe.model, ranks.device),
+        )
         checkpoints = Checkpoints(recipe.run_directory / "checkpoints", identity, recipe.checkpoint.keep, ranks)
         if is_result_of(recipe.out, identity):
             _say(ranks, f"{recipe.out}: is already the result of this recipe on these windows")
@@ -69,7 +74,8 @@ def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoint
     progress = checkpoints.resume(trainee, optimizer)
     count = len(inputs.windows)
     steps = total_steps(recipe.schedule, windows=count, windows_per_step=recipe.batch.windows_per_step)
-    _say(ranks, f"attention: {attention}; {ranks.world_size} rank(s) on {ranks.device.type}")
+    dtype = checkpoints.identity["model.compute_dtype"]
+    _say(ranks, f"{ranks.world_size} rank(s) on {ranks.device.type} in {dtype}; attention: {attention}")
     _say(
         ranks,
         f"{count} windows, {recipe.batch.windows_per_step} a step, {steps} steps"
@@ -106,7 +112,7 @@ def fit(run: Run) -> bool:
             if is_last or _is_due(step + 1, recipe.validation.every):
                 _validate(run, metrics, "")
             stop = run.ranks.sum(float(stopped()))[0] > 0
-            if stop or is_last or _is_due(step + 1, recipe.checkpoint.every):
+            if stop or _is_due(step + 1, recipe.checkpoint.every) or (is_last and recipe.checkpoint.every > 0):
                 path = run.checkpoints.save(run.trainee, run.optimizer, progress)
             if stop and not is_last:
                 _say(run.ranks, f"stopped by SIGTERM after {path}; the same command goes on from there")

@@ -4,7 +4,9 @@ Each rank holds a share of the float32 weights and of the optimizer's state; a l
 compute type when they are needed (`torch.distributed.fsdp.fully_shard`).
 """
 
+import ctypes
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from torch._C._distributed_c10d import HashStore
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from train.model import Trainee, decoder_layers
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ class Ranks:
         return [float(value) for value in total.tolist()]
 
 
+def return_freed_tensors() -> None:
+    """Have glibc return freed tensors to the system at once instead of keeping them in its heap.
+
+    Activations, gradients and AdamW's averages come and go between one another, and the heap's holes grow step by
+    step: 7.3 GB after three steps of SmolLM2-135M on 2048 tokens in float32, 5.7 GB and steady with this.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
 @contextmanager
 def process_group() -> Iterator[Ranks]:
     """Join the processes that torchrun started, or be alone; yields this process's place among them."""
@@ -45,6 +59,8 @@ def process_group() -> Iterator[Ranks]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
+    else:
+        return_freed_tensors()
     backend = "nccl" if cuda else "gloo"
     if "RANK" in os.environ:
         dist.init_process_group(backend)
