@@ -103,14 +103,14 @@ def fit(run: Run) -> bool:
         if run.ranks.is_first:
             metrics = stack.enter_context(Metrics(recipe.run_directory, first_step=progress.step, steps=run.steps))
         if progress.step == 0:
-            _validate(run, metrics, "before_")
+            _validate(run, metrics)
         for step in range(progress.step, run.steps):
             figures = _take_step(run, step)
             if metrics:
                 metrics.show_step(step + 1, figures)
             is_last = step + 1 == run.steps
             if is_last or _is_due(step + 1, recipe.validation.every):
-                _validate(run, metrics, "")
+                _validate(run, metrics)
             stop = run.ranks.sum(float(stopped()))[0] > 0
             if stop or _is_due(step + 1, recipe.checkpoint.every) or (is_last and recipe.checkpoint.every > 0):
                 path = run.checkpoints.save(run.trainee, run.optimizer, progress)
@@ -157,14 +157,16 @@ def _take_step(run: Run, step: int) -> dict[str, float]:
     }
 
 
-def _validate(run: Run, metrics: Metrics | None, prefix: str) -> None:
-    """Held-out loss and accuracy, into the run's figures under ``held_out_loss`` or ``before_held_out_loss``."""
+def _validate(run: Run, metrics: Metrics | None) -> None:
+    """Held-out loss and accuracy, into the run's figures; those of the base model stay as ``before_held_out_loss``."""
     limit = run.recipe.validation.windows
     held_out = validate(run.trainee, run.inputs.held_out, limit=limit, ranks=run.ranks)
     if held_out is None:
         return
     figures = {"held_out_loss": held_out.loss, "held_out_accuracy": held_out.accuracy}
-    run.progress.figures |= {prefix + name: value for name, value in figures.items()}
+    run.progress.figures |= figures
+    if run.progress.step == 0:
+        run.progress.figures |= {f"before_{name}": value for name, value in figures.items()}
     if metrics:
         metrics.record(run.progress.step, figures)
         metrics.say(

@@ -162,7 +162,9 @@ def test_no_steps_write_the_base_model_unchanged(tmp_path: Path, model_directory
     ours, base = (load_file(path / "model.safetensors") for path in (out, model_directory))
     assert ours.keys() == base.keys()
     assert all(torch.equal(ours[name], base[name]) for name in base)
-    assert record(out)["figures"]["steps"] == 0
+    figures = record(out)["figures"]
+    assert figures["steps"] == 0
+    assert figures["held_out_loss"] == figures["before_held_out_loss"]
     assert (out / "chat_template.jinja").is_file()
 
 
