@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from serve.chat_stream import FAILURES, ChatMessage, Endpoint, Settings, explain
+from serve.chat_stream import ChatMessage, Endpoint, Settings, explain
 from serve.chat_turns import Progress, Turns, as_plain, shown
 from serve.page_headers import PageHeaders
 from serve.processes import refuse_busy_port
@@ -169,7 +169,7 @@ class _Controls:
         async def greet() -> Update:
             try:
                 return {self.title: _title(await endpoint.model())}
-            except FAILURES as error:
+            except Exception as error:  # the page opens whatever the server does
                 return {self.notice: _notice(explain(error, base_url=endpoint.base_url))}
 
         quiet = {"show_progress": "hidden", "api_visibility": "private"}

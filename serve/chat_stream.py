@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import httpx2
 import openai
 from openai import AsyncOpenAI, omit
 from openai.types.chat import ChatCompletionMessageParam
@@ -15,7 +14,6 @@ _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0  # a long prompt on a CPU takes minutes to its first token
 
 ChatMessage = dict[str, str]
-FAILURES = (openai.OpenAIError, httpx2.HTTPError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +78,27 @@ class Reply:
 
     def __init__(self, endpoint: Endpoint, messages: list[ChatMessage], settings: Settings) -> None:
         self.text = ""
+        self.is_stopped = False
         self.finish_reason: str | None = None
         self._grown = asyncio.Event()
         self._task = asyncio.create_task(self._collect(endpoint, messages, settings))
         self._task.add_done_callback(lambda _: self._grown.set())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, failed or been stopped."""
+        return self._task.done()
+
     def stop(self) -> None:
         """Close the request now. `text` keeps what has arrived."""
+        self.is_stopped = True
         self._task.cancel()
 
     async def snapshots(self) -> AsyncIterator[str]:
         """The text so far: at once when the first token arrives, then at most every `SNAPSHOT_SECONDS`.
 
         Raises:
-            FAILURES: whatever ended the reply before its end; being stopped is none of them.
+            Exception: whatever ended the reply before its end (mostly openai.OpenAIError); being stopped is none.
         """
         while not self._task.done():
             await self._grown.wait()
@@ -112,13 +117,17 @@ class Reply:
                 self._grown.set()
 
 
-def explain(error: Exception, *, base_url: str) -> str:
+def explain(error: Exception, *, base_url: str, has_begun: bool = False) -> str:
     """What went wrong, and what to do, in a sentence or two for the person at the page.
+
+    `has_begun` says that part of the reply had arrived, so that the server did answer at first.
 
     >>> explain(openai.OpenAIError("the server lists no model"), base_url="http://127.0.0.1:8000/v1")
     'The reply broke off: the server lists no model. Try again.'
     """
     match error:
+        case openai.APIConnectionError() if has_begun:
+            return f"The connection to {base_url} broke. Check that the server still runs, then regenerate the reply."
         case openai.APITimeoutError():
             return f"The server at {base_url} did not answer in time. Try again, or look at its log."
         case openai.APIConnectionError():

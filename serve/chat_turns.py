@@ -1,10 +1,13 @@
 """What the chat page's buttons do to a conversation; the page's layout is in `serve.chat_page`."""
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from serve.chat_stream import FAILURES, ChatMessage, Endpoint, Reply, Settings, explain
+from serve.chat_stream import ChatMessage, Endpoint, Reply, Settings, explain
+
+_log = logging.getLogger(__name__)
 
 # All but letters, digits, spaces inside a line, and the punctuation of prose (a dot after a digit begins a list).
 _MARKUP = re.compile(r"(?![,;?'\"]|(?<=[^\W\d_])[.!](?=\s|$))[^\w ]|_|(?<![^\s]) | (?=\s|$)")
@@ -61,17 +64,19 @@ class Turns:
             async for text in reply.snapshots():
                 if text.strip():
                     yield Progress(_with_reply(asked, text), is_running=True)
-        except FAILURES as error:
-            notice = explain(error, base_url=self._endpoint.base_url)
-        finally:  # also when the page is closed in the middle
-            reply.stop()
+        except Exception as error:  # whatever a server of someone else's does, the page stays usable
+            _log.warning("a reply failed", exc_info=error)
+            notice = explain(error, base_url=self._endpoint.base_url, has_begun=bool(reply.text.strip()))
+        finally:
             del self._replies[page]
+            if not reply.is_over:  # the page was closed in the middle
+                reply.stop()
         yield _outcome(reply, asked, notice, fallback)
 
 
 def _outcome(reply: Reply, asked: list[ChatMessage], notice: str, fallback: Progress) -> Progress:
     if not reply.text.strip():
-        if reply.finish_reason:
+        if not notice and not reply.is_stopped:
             notice = "The model ended its reply without a word. Send again, or raise the temperature."
         return Progress(fallback.history, is_running=False, notice=notice, draft=fallback.draft)
     if reply.finish_reason == "length":

@@ -1,8 +1,12 @@
 """Fixtures that every room's tests share."""
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -34,3 +38,20 @@ def smollm2_tokenizer(small_model: Path) -> PreTrainedTokenizerBase:
 def llama_tokenizer(shared_data: Path) -> PreTrainedTokenizerBase:
     """LLaMA's SentencePiece tokenizer."""
     return AutoTokenizer.from_pretrained(shared_data / "tokenizers" / "llama-32k")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium. On CI a missing one is a failure; elsewhere the browser tests are skipped."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((path for path in map(shutil.which, names) if path), None)
+    if program is None:
+        reason = "no Chromium: install it with `sudo apt-get install chromium`, then run the tests again"
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=quiet)
+        yield browser
+        browser.close()

@@ -34,6 +34,11 @@ class ScriptedServer:
     finished: list[int] = field(default_factory=list)
     base_url: str = ""
 
+    def reset(self) -> None:
+        """Forget the script and the record, keep the address."""
+        fresh = ScriptedServer(base_url=self.base_url)
+        self.__dict__.update(fresh.__dict__)
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[
