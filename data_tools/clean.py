@@ -25,8 +25,7 @@ _ANYONE: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 # so a space ("1 / 2 of people"), a digit, an operator or a single letter ("1 / 2x = 3") leaves it alone.
 _COUNTER_BEFORE = re.compile(r"\s*(\d{1,3}) / (\d{1,3})(?=\n|\Z|I\b|[^\W\d_]{2}|[^\x00-\x7f]|[\"'`#<\[{(@/$!?&])")
 _COUNTER_AFTER = re.compile(r"\n[ \t]*(\d{1,3}) / (\d{1,3})\s*\Z")
-# "continue" alone is what a user asked; on a line of its own below other text it is the label of a button.
-_SHARE_PROMPT = re.compile(r"(?:(?:(?<=\S)\s*\n\s*continue)?\s*Share Prompt)+\s*\Z")
+_SHARE_PROMPT = "Share Prompt"
 _COPY_COUNTS = re.compile(r"[ \t]*Copy\d+ chars / \d+ words[ \t]*$", re.MULTILINE)
 _COPY_CODE = re.compile(r"^[ \t]*Copy code[ \t]*(?:\n|\Z)|(?<=^```)(\w*)Copy code[ \t]*$", re.MULTILINE)
 _REFUSALS = re.compile(
@@ -62,7 +61,20 @@ def interface_debris(text: str) -> str:
     if "Copy" in text:
         text = _COPY_COUNTS.sub("", text)
         text = _COPY_CODE.sub(r"\1", text)
-    return _SHARE_PROMPT.sub("", text) if "Share Prompt" in text else text
+    return _without_share_prompt(text) if _SHARE_PROMPT in text else text
+
+
+def _without_share_prompt(text: str) -> str:
+    end = len(text.rstrip())
+    if not text.endswith(_SHARE_PROMPT, 0, end):
+        return text
+    while text.endswith(_SHARE_PROMPT, 0, end):
+        end -= len(_SHARE_PROMPT)
+        while end and text[end - 1].isspace():
+            end -= 1
+    # "continue" alone is what a user asked; on a line of its own below other text it is the label of a button.
+    above, _, last = text[:end].rpartition("\n")
+    return above if last.strip() == "continue" and above.strip() else text[:end]
 
 
 def html_reply(text: str) -> str:

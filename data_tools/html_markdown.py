@@ -18,7 +18,9 @@ _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 _TAG = re.compile(r'<(/?)([a-z][^\s/>]*)((?:[^>"]|"[^"]*")*)>')
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_UNSEEN = "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, title, head"
+_UNSEEN = (
+    "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, plaintext, title, head"
+)
 
 
 def is_html(reply: str) -> bool:

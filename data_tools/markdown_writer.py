@@ -43,6 +43,7 @@ class _CodeBlock:
     header: list[str] = field(default_factory=list)
     code: list[str] | None = None
     language: str = ""
+    depth: int = 1  # of `<pre>` in `<pre>`
 
     def open(self, attributes: str) -> None:
         self.code = self.code or []
@@ -77,7 +78,7 @@ class MarkdownWriter:
             **dict.fromkeys(("li", "blockquote"), lambda *_: self._open_container()),
             **dict.fromkeys(("td", "th"), self._open_cell),
             "table": lambda *_: self._open_table(),
-            "tr": lambda *_: self._tables[-1].rows.append([]),
+            "tr": lambda *_: self._open_row(),
             **dict.fromkeys(MARKS, self._inline.open),
             "pre": lambda *_: self._open_code(),
             "br": lambda *_: self._inline.literal("\n"),
@@ -106,13 +107,15 @@ class MarkdownWriter:
                 self._code.open(attributes)
             elif name == "br":
                 self._code.text("\n")
+            self._code.depth += name == "pre"
         elif opener := self._openers.get(name):
             opener(name, attributes)
 
     def close(self, name: str) -> None:
         """A closing tag."""
         if self._code is not None:
-            if name == "pre":
+            self._code.depth -= name == "pre"
+            if not self._code.depth:
                 block, self._code = self._code, None
                 self._add(block.fence())
         elif closer := self._closers.get(name):
@@ -201,15 +204,21 @@ class MarkdownWriter:
         self._end_block()
         self._tables.append(_Table())
 
+    def _open_row(self) -> None:
+        if self._tables:
+            self._tables[-1].rows.append([])
+
     def _open_cell(self, _: str, attributes: str) -> None:
         self._open_container()
-        table = self._tables[-1]
-        if len(table.rows) == 1:
-            table.rules.append(_rule(attributes))
+        if self._tables and len(self._tables[-1].rows) == 1:
+            self._tables[-1].rules.append(_rule(attributes))
 
     def _close_cell(self) -> None:
         text = "\n".join(self._close_container().blocks)
-        self._tables[-1].rows[-1].append(text.replace("|", "\\|").replace("\n", "<br>"))
+        if self._tables and self._tables[-1].rows:
+            self._tables[-1].rows[-1].append(text.replace("|", "\\|").replace("\n", "<br>"))
+        elif text:  # a cell that broken HTML left outside of any table
+            self._add(text)
 
     def _close_table(self) -> None:
         self._end_block()

@@ -93,7 +93,7 @@ def cut_reply(encoded: Encoded, *, window: int) -> list[tuple[IntArray, BoolArra
     Each supervised token is supervised in exactly one document, and the stop token stands only in the last.
 
     >>> pair = Encoded(ids=[1, 2, 3, 4, 5, 6, 7, 8], mask=[False, False, *[True] * 6])
-    >>> [(ids.tolist(), mask.sum()) for ids, mask in cut_reply(pair, window=6)]
+    >>> [(ids.tolist(), int(mask.sum())) for ids, mask in cut_reply(pair, window=6)]
     [([1, 2, 3, 4, 5, 6], 4), ([1, 2, 7, 8], 2)]
     """
     ids, mask = np.array(encoded.ids, dtype=np.int32), np.array(encoded.mask, dtype=np.bool_)
