@@ -17,7 +17,8 @@ _BARE = re.compile(r"<(div|p|ol|ul|pre|table|h[1-6]|blockquote)(?: class=\"[^\"]
 _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 _TAG = re.compile(r'<(/?)([a-z][^\s/>]*)((?:[^>"]|"[^"]*")*)>')
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# A tag may be called `th<!--`: its "<!--" begins no comment.
+_COMMENT = re.compile(r"(?<![a-z0-9<])<!--.*?-->", re.DOTALL)
 _UNSEEN = (
     "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, plaintext, title, head"
 )

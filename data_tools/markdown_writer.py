@@ -148,7 +148,7 @@ class MarkdownWriter:
 
     def _close_container(self) -> _Container:
         self._end_block()
-        return self._containers.pop()
+        return self._containers.pop() if len(self._containers) > 1 else _Container()
 
     def _close_paragraph(self) -> None:
         container = self._containers[-1]
@@ -222,7 +222,7 @@ class MarkdownWriter:
 
     def _close_table(self) -> None:
         self._end_block()
-        table = self._tables.pop()
+        table = self._tables.pop() if self._tables else _Table()
         rows = [row for row in table.rows if row]
         if rows:
             width = max(map(len, rows))
