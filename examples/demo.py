@@ -17,8 +17,9 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from openai import OpenAI
 from rich.console import Console
@@ -38,6 +39,7 @@ console = Console()
 def main() -> None:
     """Run the whole road; with --once exit after the summary, else stay up until Ctrl-C."""
     args = parse_args()
+    cast("TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)  # in order with what the commands print
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     work = args.work
     model = args.model or base_model()
@@ -69,7 +71,7 @@ def parse_args() -> argparse.Namespace:
 def step(title: str, *argv: str) -> None:
     """Print a command and run it; the demo ends where it fails, with its exit code."""
     console.rule(f"[bold]{title}", align="left")
-    console.print(f"[dim]$ {shlex.join(['chaku', *argv])}[/]", highlight=False)
+    console.print(f"[dim]$ {shlex.join(['chaku', *argv])}[/]", highlight=False, soft_wrap=True)
     code = subprocess.run([CHAKU, *argv], check=False).returncode
     if code:
         sys.exit(code)
@@ -81,7 +83,7 @@ def base_model() -> str:
     made = subprocess.run([sys.executable, "-m", "train.small_model"], check=False, stdout=subprocess.PIPE, text=True)
     if made.returncode:
         sys.exit(made.returncode)
-    console.print(made.stdout.strip(), highlight=False)
+    console.print(made.stdout.strip(), highlight=False, soft_wrap=True)
     return made.stdout.strip()
 
 
@@ -104,7 +106,7 @@ def serving(model: Path, *, ui: bool) -> Iterator[tuple[str, str]]:
     console.rule(f"[bold]Serve: {model}", align="left")
     port, ui_port = free_port(8000), free_port(7860)
     argv = ["serve", str(model), "--port", str(port), *(["--ui-port", str(ui_port)] if ui else ["--no-ui"])]
-    console.print(f"[dim]$ {shlex.join(['chaku', *argv])}[/]", highlight=False)
+    console.print(f"[dim]$ {shlex.join(['chaku', *argv])}[/]", highlight=False, soft_wrap=True)
     server = subprocess.Popen([CHAKU, *argv])
     try:
         api, page = f"http://127.0.0.1:{port}/v1", f"http://127.0.0.1:{ui_port}/"

@@ -21,7 +21,7 @@ client = OpenAI(base_url="{api}", api_key="none")
 reply = client.chat.completions.create(model="{name}", messages=[{{"role": "user", "content": "Hello"}}])
 print(reply.choices[0].message.content)
 
-Ctrl-C stops both."""
+Ctrl-C stops {what}."""
 
 
 def serve(argv: list[str]) -> int:
@@ -46,7 +46,8 @@ def serve(argv: list[str]) -> int:
     if not args.no_ui:
         options = ("--base-url", f"{root}/v1", "--port", str(args.ui_port), "--model", model.name)
         services.append(python_service("chat page", "serve.chat_page", *options, ready_url=page))
-    text = _READY.format(name=model.name, api=f"{root}/v1", page="not started (--no-ui)" if args.no_ui else page)
+    shown = ("not started (--no-ui)", "it") if args.no_ui else (page, "both")
+    text = _READY.format(name=model.name, api=f"{root}/v1", page=shown[0], what=shown[1])
     return supervise(services, ready_text=text, logs=log_directory(model.name))
 
 
