@@ -13,6 +13,7 @@ from data_tools.progress import Report
 from data_tools.readers import read_records
 from data_tools.records import RawRecord, Record, parse
 from data_tools.roles import repair
+from templates import Conversation
 
 _BATCH = 128
 # Below this size starting processes takes longer than they save.
@@ -42,6 +43,16 @@ def clean_dumps(paths: Sequence[Path], *, workers: int | None, report: Report) -
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+def read_conversations(path: Path, *, limit: int) -> list[Conversation]:
+    """The first conversations with a reply of a dump or a conversations file, cleaned as for training.
+
+    Raises InputError as `read_records` does.
+    """
+    batches = clean_dumps([path], workers=1, report=lambda _: None)
+    usable = (record.conversation for batch, _ in batches for record in batch if record.messages)
+    return list(islice(usable, limit))
 
 
 def clean_batch(batch: Sequence[RawRecord]) -> Batch:

@@ -30,7 +30,7 @@ from data_tools.records import Record
 from data_tools.shards import write_conversations, write_windows
 from data_tools.split import held_out, reject_duplicates
 from data_tools.windows import Document, Fate, WindowMaker
-from templates import Conversation, InputError
+from templates import InputError
 from templates.encoder import Encoder
 
 # Where the windows are less full than this, some documents are cut once more; large dumps never need it.
@@ -124,7 +124,7 @@ def make_parts(records: Sequence[Record], options: Options) -> dict[str, Part]:
 
 def make_windows(part: Part, encoder: Encoder, options: Options) -> None:
     """Encode a part's conversations, cut them into documents, and pack those into windows."""
-    conversations = [conversation_of(record) for record in part.records]
+    conversations = [record.conversation for record in part.records]
     with progress("encode", total=len(conversations)) as report:
         maker = WindowMaker(
             conversations, encoder=encoder, window=options.window, overlap=options.overlap, report=report
@@ -140,11 +140,6 @@ def make_windows(part: Part, encoder: Encoder, options: Options) -> None:
 
 def _pack(documents: Sequence[Document], options: Options) -> list[list[int]]:
     return pack([len(document.ids) for document in documents], window=options.window, seed=options.seed)
-
-
-def conversation_of(record: Record) -> Conversation:
-    """A record's cleaned and repaired messages."""
-    return Conversation(id=record.id, messages=tuple(record.messages), source=record.source)
 
 
 def enter_all(records: Sequence[Record], parts: dict[str, Part], encoder: Encoder) -> pa.Table:
@@ -193,11 +188,11 @@ def write(out: Path, parts: dict[str, Part], ledger: pa.Table, manifest: dict[st
     with whole_directory(out, marker=FILE_NAME) as folder:
         for name, part in parts.items():
             sources = [record.id for record in part.records]
-            (folder / name).mkdir()
             write_windows(folder / name, part.windows, documents=part.documents, sources=sources)
             kept = sorted({document.conversation for document in part.documents})
+            # Not beside the shards, so that `datasets` finds nothing but windows there.
             write_conversations(
-                folder / name / "conversations.jsonl", [conversation_of(part.records[number]) for number in kept]
+                folder / "conversations" / f"{name}.jsonl", [part.records[number].conversation for number in kept]
             )
         write_ledger(ledger, folder / "ledger.parquet")
         (folder / FILE_NAME).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

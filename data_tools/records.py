@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from templates import Message, Role
+from templates import Conversation, Message, Role
 
 ROLE_SPELLINGS: dict[str, Role] = {
     **dict.fromkeys(("human", "user"), "user"),
@@ -50,6 +50,11 @@ class Record:
     def source(self) -> str:
         """Where it came from, as `file#record`."""
         return f"{self.file}#{self.index}"
+
+    @property
+    def conversation(self) -> Conversation:
+        """Its cleaned and repaired messages."""
+        return Conversation(id=self.id, messages=tuple(self.messages), source=self.source)
 
     def reject(self, rule: str) -> None:
         """Reject the whole conversation by name; turns that already have a reason keep it."""

@@ -44,6 +44,7 @@ def write_windows(
 
 def write_conversations(path: Path, conversations: Sequence[Conversation]) -> None:
     """Write conversations as JSON Lines: ``{"id", "messages": [{"role", "content"}], "source"}``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         for conversation in conversations:
             messages = [{"role": message.role, "content": message.content} for message in conversation.messages]

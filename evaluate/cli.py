@@ -11,7 +11,7 @@ from rich_argparse import RawDescriptionRichHelpFormatter
 _EXAMPLE = """\
 example:
   chaku evaluate stop-rate --base-url http://127.0.0.1:8000/v1 \\
-      --conversations data/held_out/conversations.jsonl --n 20"""
+      --conversations data/conversations/held_out.jsonl --n 20"""
 
 
 def main(argv: list[str]) -> int:

@@ -12,11 +12,11 @@ def read_prompts(path: Path, *, limit: int) -> list[list[Message]]:
 
     Raises InputError where the file is missing, is not JSON Lines of conversations, or holds no prompt.
 
-    >>> read_prompts(Path("data/held_out/conversations.jsonl"), limit=2)
+    >>> read_prompts(Path("data/conversations/held_out.jsonl"), limit=2)
     [[Message(role='user', content='Hi', train=None)], [Message(role='user', content='What is a prime?', ...)]]
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; `chaku data prepare` writes held_out/conversations.jsonl")
+        raise InputError(f"{path}: there is no such file; `chaku data prepare` writes conversations/held_out.jsonl")
     prompts = [prompt for messages in _read(path) for prompt in _prompts_in(messages)]
     if not prompts:
         raise InputError(f"{path}: no message asks for a reply; prepare the data with a larger --held-out")

@@ -155,7 +155,7 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 def stop_rate(api: str, data: Path, out: Path) -> str:
     """Ask the held-out prompts; "12 of 20" replies ended by themselves."""
     options = ("--base-url", api, "--n", str(PROMPTS), "--max-tokens", str(REPLY_TOKENS), "--out", str(out))
-    conversations = ("--conversations", str(data / "held_out" / "conversations.jsonl"))
+    conversations = ("--conversations", str(data / "conversations" / "held_out.jsonl"))
     step("Does it end its replies?", "evaluate", "stop-rate", *conversations, *options)
     measured = read_json(out)
     return f"{measured['stopped']} of {measured['prompts']}"

@@ -133,7 +133,7 @@ def _parity_parser() -> argparse.ArgumentParser:
         "Does the running server read conversations as the trainer does? Compares the prompt ids of every reply,\n"
         "token by token; exits with 0 only if all agree.",
         "example:\n  chaku parity model/ --base-url http://127.0.0.1:8000/v1 \\\n"
-        "      --conversations data/held_out/conversations.jsonl",
+        "      --conversations data/conversations/held_out.jsonl",
     )
     parser.add_argument("model", metavar="MODEL", help="the model's directory, as it was trained")
     parser.add_argument(

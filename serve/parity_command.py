@@ -41,7 +41,7 @@ async def _compare(encoder: Encoder, named: list[Named], base_url: str) -> Parit
 
 def read_named(path: Path, limit: int) -> list[Named]:
     """The first conversations with a reply, of a dump or of a conversations file, cleaned as for training."""
-    from data_tools import read_conversations
+    from data_tools.cleaning import read_conversations
 
     named: list[Named] = [(one.id, one.messages) for one in read_conversations(path, limit=limit)]
     if not named:

@@ -32,7 +32,7 @@ def read_inputs(recipe: Recipe) -> Inputs:
     manifest = read_manifest(recipe.data.path)
     config = read_config(recipe.model.path)
     tokenizer = _read_tokenizer(recipe.model.path)
-    encoder = templates.Encoder(templates.load(manifest["template"]), tokenizer)
+    encoder = templates.Encoder(templates.load(manifest["template"], tokenizer), tokenizer)
     _check_fingerprint(recipe, manifest, encoder.fingerprint)
     windows, held_out = Windows(recipe.data.path / "train"), Windows(recipe.data.path / "held_out")
     _check_windows(recipe, windows, config)
