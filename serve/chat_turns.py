@@ -65,7 +65,7 @@ class Turns:
                 if text.strip():
                     yield Progress(_with_reply(asked, text), is_running=True)
         except Exception as error:  # whatever a server of someone else's does, the page stays usable
-            _log.warning("a reply failed", exc_info=error)
+            _log.warning("a reply failed: %r", error)
             notice = explain(error, base_url=self._endpoint.base_url, has_begun=bool(reply.text.strip()))
         finally:
             del self._replies[page]
