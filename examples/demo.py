@@ -168,7 +168,11 @@ def ask(api: str) -> None:
     model = client.models.list().data[0].id
     console.print(f"[bold]{QUESTION}[/]")
     stream = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": QUESTION}], stream=True, max_tokens=REPLY_TOKENS, seed=0
+        model=model,
+        messages=[{"role": "user", "content": QUESTION}],
+        stream=True,
+        max_tokens=REPLY_TOKENS,
+        temperature=0,
     )
     for chunk in stream:
         if chunk.choices:
