@@ -1,7 +1,7 @@
 """One truth for the prompt: the ids that the trainer sees and the ids that the server sees come from here."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
@@ -49,7 +49,11 @@ class Encoder:
                 "choose a template whose replies end with the end-of-sequence token, such as vicuna_v1.1"
             )
         self._spelled_stop = self._spell(self._as_read([self.stop], [])[0][0])
-        self.fingerprint: Fingerprint = fingerprint_of(self.chat_template, tokenizer)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What decides the ids: it must be the same in training and in serving."""
+        return fingerprint_of(self.chat_template, self._tokenizer)
 
     @property
     def stop_ids(self) -> list[int]:

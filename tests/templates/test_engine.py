@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from templates import engine
 from templates.engine import Engine
 from templates.guard import guard
-from tests.templates.test_contract import TOKENIZERS, tokenizer_for
+from tests.templates.kinds import TOKENIZERS, tokenizer_for
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
