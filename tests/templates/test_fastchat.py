@@ -54,7 +54,7 @@ def messages_of(system: str | None, turns: list[str]) -> list[Message]:
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(system=st.none() | texts, turns=st.lists(texts, min_size=1, max_size=8))
 def test_an_entry_is_get_prompt_to_the_byte(name: str, system: str | None, turns: list[str]) -> None:
     if name in WITHOUT_SYSTEM:

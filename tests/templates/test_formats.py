@@ -27,12 +27,12 @@ REFERENCES = {
     "vicuna_v1.1": ("vicuna_v1.1", ALWAYS),
     "zephyr": ("zephyr", ALWAYS),
 }
-SPACED = ("alpaca", "deepseek", "koala", "llama-2", "mistral", "openchat", "vicuna_v0", "vicuna_v1.1")
+SPACED = ("alpaca", "deepseek", "koala", "llama-2", "mistral", "openchat", "vicuna_v0", "vicuna_v1.1", "wizardlm")
 words = texts.filter(lambda text: not text.startswith(" "))
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), turns=st.lists(words, min_size=1, max_size=8))
 def test_a_format_is_fastchats_to_the_byte(name: str, data: st.DataObject, turns: list[str]) -> None:
     entry, systems = REFERENCES[name]
@@ -71,7 +71,7 @@ def test_the_formats_that_no_reference_here_knows() -> None:
         "gemma": "<s><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\nYo<end_of_turn>\n"
         "<start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n",
         "tulu": "<s><|system|>\nBe brief.\n<|user|>\nHi \n<|assistant|>\nYo</s>\n<|user|>\nBye\n<|assistant|>\n",
-        "wizardlm": "<s>Be brief.\n\nHi \n\n### Response:Yo</s>Bye\n\n### Response:",
+        "wizardlm": "<s>Be brief.\n\nHi \n\n### Response: Yo</s>Bye\n\n### Response:",
         "phi-3": "<s><|system|>\nBe brief.<|end|>\n<|user|>\nHi <|end|>\n<|assistant|>\nYo<|end|>\n"
         "<|user|>\nBye<|end|>\n<|assistant|>\n",
     }
