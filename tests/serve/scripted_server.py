@@ -32,6 +32,7 @@ class ScriptedServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
+    most_at_once: int = 0
     base_url: str = ""
 
     def reset(self) -> None:
@@ -56,6 +57,7 @@ class ScriptedServer:
         if self.error:
             status, message = self.error
             return JSONResponse({"error": {"message": message, "type": "scripted"}}, status_code=status)
+        self.most_at_once = max(self.most_at_once, len(self.requests) - len(self.finished) - len(self.aborted))
         text = self.replies[min(number, len(self.replies) - 1)]
         return StreamingResponse(self._stream(number, text), media_type="text/event-stream")
 

@@ -3,8 +3,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -57,9 +59,9 @@ def test_stop_acts_at_once_and_keeps_the_text(page: Page, scripted: ScriptedServ
     began = time.monotonic()
     button(page, "Stop").click()
     expect(button(page, "Send")).to_be_visible()
-    while not scripted.aborted and time.monotonic() - began < 1:
-        page.wait_for_timeout(20)
+    wait_until(lambda: scripted.aborted == [0], seconds=1)
     assert scripted.aborted == [0]
+    assert time.monotonic() - began < 1
     kept = replies(page).inner_text()
     assert kept.startswith("word0 word1 word2 word3")
     assert "word59" not in kept
@@ -152,6 +154,28 @@ def test_money_is_no_mathematics(page: Page, scripted: ScriptedServer) -> None:
     expect(page.get_by_test_id("user").locator(".katex")).to_have_count(0)
 
 
+def test_closing_the_page_ends_its_reply(page: Page, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = [LONG], SLOW
+    ask(page, "Count, please.", wait=False)
+    expect(replies(page)).to_contain_text("word3")
+    page.close()
+    wait_until(lambda: scripted.aborted == [0], seconds=3)
+    assert scripted.aborted == [0]
+
+
+def test_sixty_four_pages_stream_at_once(chat_url: str, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = ["one two three"], 3.0
+    dependencies = httpx.get(f"{chat_url}config").json()["dependencies"]
+    send = next(each["id"] for each in dependencies if "submit" in str(each["targets"]))
+    for n in range(64):
+        body = {"data": [None, "Hello", "", 0.7, 0.9, 0], "fn_index": send, "session_hash": f"page{n}"}
+        assert httpx.post(f"{chat_url}gradio_api/queue/join", json=body).is_success
+    wait_until(lambda: len(scripted.requests) == 64, seconds=20)
+    assert len(scripted.requests) == 64
+    wait_until(lambda: len(scripted.finished) == 64, seconds=60)
+    assert scripted.most_at_once == 64
+
+
 PAYLOADS = (
     "<script>window.hacked=1</script>",
     "<img src=x onerror='window.hacked=1'>",
@@ -219,6 +243,12 @@ def test_the_page_ends_quickly_on_sigterm_and_names_a_busy_port(scripted: Script
         assert time.monotonic() - began < 5
     finally:
         first.kill()
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def wait_for(url: str) -> None:
