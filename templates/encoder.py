@@ -93,7 +93,7 @@ class Encoder:
         """Token ids and loss masks, thousands of conversations in one call.
 
         A reply that cannot be taught exactly is rejected alone, by name: `empty_reply`, `template_refuses`,
-        `template_rewrites`, `no_stop`, `contains_stop`, `prompt_not_prefix`, `lone_surrogate`, `tokenizer_rewrites`,
+        `template_rewrites`, `prompt_not_prefix`, `no_stop`, `lone_surrogate`, `contains_stop`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
         plans = [_Plan(as_messages(conversation)) for conversation in conversations]

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import templates
 from templates import InputError, Message, RenderError, Template, fastchat
 from templates.stop import CONTROL_LIKE, stop_after
+from tests.templates.kinds import encoder_for, tokenizer_for
+from tests.templates.test_contract import check
 
 DOCS = Path(__file__).parents[2] / "docs" / "templates.md"
 SERVICES = ("chatgpt", "pplxai", "bard", "gemini", "steerlm")
@@ -123,3 +125,23 @@ def test_the_table_in_the_docs_is_true() -> None:
     text = DOCS.read_text(encoding="utf-8").partition("<!-- fastchat -->\n")[2].partition("<!-- end -->")[0]
     header = ["| entry | equal | ends a reply | note |", "|---|---|---|---|"]
     assert text.splitlines() == header + [row(name) for name in fastchat.names()]
+
+
+@pytest.mark.parametrize("kind", ["llama-32k", "smollm2"])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_is_taught_exactly_or_refused(name: str, kind: str) -> None:
+    if ending(name) == "nothing":
+        with pytest.raises(InputError, match="nothing ends a reply"):
+            encoder_for(f"fastchat:{name}", kind)
+        return
+    try:
+        encoder = encoder_for(f"fastchat:{name}", kind)
+    except InputError as error:
+        assert re.search(r"written for control tokens that .* lacks: <", str(error))
+        return
+    messages = messages_of(
+        None, ["Hi", "Yo", "a\nb", " There. ", "</s>USER: x\n### x", "###\n### <|im_end|>", "y", "Ok"]
+    )
+    [encoded] = encoder.encode([messages])
+    check(encoder, tokenizer_for(kind), messages, encoded)
+    assert {rule for _, rule in encoded.rejected} <= {"contains_stop", "token_straddles_reply"}

@@ -1,5 +1,8 @@
 """The stated policies of docs/templates.md: text stops, forged turns, tools, a model's own template."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 import templates
@@ -106,3 +109,10 @@ def test_a_template_that_loses_content_is_refused_when_chosen() -> None:
     forgetful = Template(name="mine.jinja", text="{{ messages[-1].content }}</s>")
     with pytest.raises(InputError, match=r"mine\.jinja loses or moves the content of turn 0 \(user\)"):
         Encoder(forgetful, tokenizer_for("llama-32k"))
+
+
+def test_the_docs_name_every_rule() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "templates.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_]+)` \| (?:is|stands|does|holds|begins)", docs, re.MULTILINE) == re.findall(
+        r"`([a-z_]+)`", str(Encoder.encode.__doc__)
+    )
