@@ -19,13 +19,14 @@ def adamw(module: nn.Module, recipe: Optimizer) -> torch.optim.AdamW:
 
 
 def total_steps(schedule: Schedule, *, windows: int, windows_per_step: int) -> int:
-    """How many steps a run has; the last one is filled up from the next epoch.
+    """How many steps a run has: those asked for, else its epochs, the last step filled up from the next epoch.
 
     >>> total_steps(Schedule(epochs=3), windows=100, windows_per_step=128)
     3
     """
-    steps = math.ceil(schedule.epochs * windows / windows_per_step)
-    return steps if schedule.max_steps is None else min(steps, schedule.max_steps)
+    if schedule.max_steps is not None:
+        return schedule.max_steps
+    return math.ceil(schedule.epochs * windows / windows_per_step)
 
 
 def learning_rate(step: int, *, steps: int, peak: float, schedule: Schedule) -> float:

@@ -74,7 +74,7 @@ class Schedule:
 
     Args:
         epochs: Passes over the training windows; the last step is filled up from the next pass.
-        max_steps: Stop after this many steps, whatever the epochs; 0 writes the base model under the template.
+        max_steps: Take this many steps, whatever the epochs; 0 writes the base model under the template.
         shape: Course of the learning rate after the warmup.
         warmup_ratio: Share of the steps in which the learning rate rises from 0 to its peak.
     """
