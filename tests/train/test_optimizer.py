@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from train.optimizer import learning_rate, total_steps
+from train.recipe import Schedule
+
+
+def test_epochs_fill_up_their_last_step() -> None:
+    assert total_steps(Schedule(epochs=3), windows=100, windows_per_step=128) == 3
+    assert total_steps(Schedule(epochs=0.5), windows=100, windows_per_step=10) == 5
+
+
+@pytest.mark.parametrize("asked", [0, 7, 1000])
+def test_steps_that_are_asked_for_are_taken(asked: int) -> None:
+    assert total_steps(Schedule(epochs=1, max_steps=asked), windows=100, windows_per_step=10) == asked
+
+
+@pytest.mark.parametrize(
+    ("shape", "rates"),
+    [
+        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 1.0, 1.0, 0.8536, 0.5, 0.1464]),
+    ],
+)
+def test_the_learning_rate_rises_and_then_takes_its_shape(shape: str, rates: list[float]) -> None:
+    schedule = Schedule(shape=shape, warmup_ratio=0.3)  # type: ignore[arg-type]
+    found = [learning_rate(step, steps=6, peak=1.0, schedule=schedule) for step in range(6)]
+    assert found == pytest.approx(rates, abs=1e-4)
+
+
+def test_the_cosine_is_that_of_pytorch() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+    schedule = Schedule(shape="cosine", warmup_ratio=0.0)
+    for step in range(10):
+        assert learning_rate(step, steps=10, peak=1.0, schedule=schedule) == pytest.approx(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
