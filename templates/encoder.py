@@ -132,7 +132,7 @@ class Encoder:
         return layout_of(self.template, roles, self.special_tokens)
 
     def _contents(self, plan: "_Plan", literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
-        """The contents as the tokenizer reads them in the text. Raises RenderError where the template rewrites one."""
+        """The contents as they stand in the text. Raises RenderError where the template rewrites one."""
         messages = [Message(role=message.role, content=_scalar(message.content)) for message in plan.messages]
         text = self.template.render(
             messages, special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
@@ -140,13 +140,13 @@ class Encoder:
         contents = contents_in(text, literals, [message.content for message in messages])
         if contents is None:
             raise RenderError(f"template {self.template.name} rewrites the content of a message")
-        return [self._guarded.canonical(content) for content in contents]
+        return contents
 
     def _as_read(self, literals: Sequence[str], contents: list[str]) -> tuple[Sequence[str], list[str]]:
         """Both as the tokenizer reads them: control tokens of a few tokenizers take the whitespace beside them."""
-        if not (self._guarded.takes_before or self._guarded.takes_after):
-            return literals, contents
-        return swallow(literals, contents, guarded=self._guarded, spell=self._spell)
+        if self._guarded.takes_before or self._guarded.takes_after:
+            literals, contents = swallow(literals, contents, guarded=self._guarded, spell=self._spell)
+        return literals, [self._guarded.canonical(content) for content in contents]
 
     def _lay_out(self, plan: "_Plan") -> None:
         """Write a conversation's row, and decide what can be decided without its ids."""

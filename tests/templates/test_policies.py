@@ -111,6 +111,16 @@ def test_a_template_that_loses_content_is_refused_when_chosen() -> None:
         Encoder(forgetful, tokenizer_for("llama-32k"))
 
 
+def test_a_reply_that_loses_its_whitespace_to_a_control_token_is_not_taught() -> None:
+    encoder = encoder_for("phi-3", "flagged")  # <|assistant|> takes what follows it, <|end|> what stands on both sides
+    replies = ["Yes", " Yes", "Yes\n", "\n", "▁"]
+    messages = [message for reply in replies for message in talk(("user", " Hi "), ("assistant", reply))]
+    [encoded] = encoder.encode([messages])
+    assert taught(encoder, encoded) == "Yes<|end|>"
+    assert dict(encoded.rejected) == dict.fromkeys([3, 5, 9], "tokenizer_rewrites") | {7: "empty_reply"}
+    assert encoded.ids == tokenizer_for("flagged").encode(encoder.render(messages), add_special_tokens=False)
+
+
 def test_the_docs_name_every_rule() -> None:
     docs = (Path(__file__).parents[2] / "docs" / "templates.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([a-z_]+)` \| (?:is|stands|does|holds|begins)", docs, re.MULTILINE) == re.findall(
