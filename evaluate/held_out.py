@@ -29,7 +29,7 @@ def _read(path: Path) -> Iterator[list[Message]]:
             try:
                 yield list(as_messages(json.loads(line)["messages"]))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path}, line {number}: not a conversation ({error}); see docs/formats.md") from error
+                raise InputError(f"{path}, line {number}: not a conversation ({error}); see docs/data.md") from error
 
 
 def _prompts_in(messages: list[Message]) -> Iterator[tuple[int, list[Message]]]:
