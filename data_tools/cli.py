@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaku data",
         description="Turn chat dumps into packed windows for training.",
+        epilog="example:\n  chaku data prepare dump.json --model BASE --template vicuna_v1.1 --out data/",
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

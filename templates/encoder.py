@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
+from templates.byte_level import bytes_of_piece
 from templates.conversation import Conversation, Message, Messages, Role, as_messages
 from templates.encoded import Encoded, Found, Row, find
 from templates.errors import InputError
@@ -69,6 +70,16 @@ class Encoder:
     def control_strings(self) -> list[str]:
         """The texts that the plain tokenizer turns into control tokens, and that no content can command here."""
         return list(self._guarded.control_ids)
+
+    @property
+    def control_ids(self) -> list[int]:
+        """The ids of the control tokens."""
+        return list(self._guarded.control_ids.values())
+
+    def token_bytes(self, ids: Sequence[int]) -> list[bytes]:
+        """The bytes that each token stands for; several tokens may share a character between them."""
+        pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
+        return [bytes_of_piece(piece, metaspace=self._guarded.metaspace) for piece in pieces]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens included."""

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from templates.byte_level import letters
 from templates.engine import Engine
 from templates.errors import InputError
 
@@ -134,11 +135,7 @@ def _byte_lengths(spec: dict[str, Any], *, metaspace: bool) -> npt.NDArray[np.in
 
 
 def _missing_bytes(spec: dict[str, Any]) -> bytes:
-    # The byte-level alphabet: printable Latin-1 stands for itself, the other bytes follow from U+0100 (GPT-2, 2019).
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    letters = {byte: chr(byte) for byte in printable} | {byte: chr(0x100 + at) for at, byte in enumerate(others)}
-    return bytes(byte for byte, letter in letters.items() if letter not in spec["model"]["vocab"])
+    return bytes(byte for byte, letter in letters().items() if letter not in spec["model"]["vocab"])
 
 
 def _respell(spec: dict[str, Any], spelled: dict[str, str]) -> dict[str, Any]:
