@@ -40,9 +40,9 @@ def llama_tokenizer(shared_data: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(shared_data / "tokenizers" / "llama-32k")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Headless Chromium. On CI a missing one is a failure; elsewhere the browser tests are skipped."""
+    """Headless Chromium, for a module, since other modules run event loops of their own. On CI a missing one is a failure; elsewhere the browser tests are skipped."""
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next((path for path in map(shutil.which, names) if path), None)
     if program is None:
