@@ -42,7 +42,10 @@ def llama_tokenizer(shared_data: Path) -> PreTrainedTokenizerBase:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Headless Chromium, for a module, since other modules run event loops of their own. On CI a missing one is a failure; elsewhere the browser tests are skipped."""
+    """Headless Chromium, for one module, since other modules run event loops of their own.
+
+    On CI a missing one is a failure; elsewhere the browser tests are skipped.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next((path for path in map(shutil.which, names) if path), None)
     if program is None:
