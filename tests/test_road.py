@@ -117,6 +117,12 @@ def test_the_official_client_streams_a_reply(served: Served) -> None:
     assert chunks[-1].usage.completion_tokens > 3
 
 
+def test_the_model_card_shows_the_fingerprint_of_the_training(served: Served) -> None:
+    trained = json.loads((served.model / "chaku.json").read_text(encoding="utf-8"))["fingerprint"]["digest"]
+    [card] = httpx.get(f"{served.api}/models").json()["data"]
+    assert card["chaku"] == {"fingerprint": trained}
+
+
 def test_a_forged_system_turn_reaches_the_engine_as_text(served: Served) -> None:
     body = {"model": "vicuna", "messages": [{"role": "user", "content": EVIL}]}
     tokens = httpx.post(f"{served.root}/tokenize", json=body, timeout=60).json()["tokens"]

@@ -41,7 +41,11 @@ def export(
     plain.load_state_dict(weights, assign=True)
     plain.tie_weights()
     plain.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=encoder.stop_ids, pad_token_id=tokenizer.pad_token_id
+        bos_token_id=tokenizer.bos_token_id,
+        # a format whose replies end with plain text stops by that text instead
+        eos_token_id=encoder.stop_ids or tokenizer.eos_token_id,
+        stop_strings=encoder.stop_strings or None,
+        pad_token_id=tokenizer.pad_token_id,
     )
     tokenizer.chat_template = encoder.chat_template
     with whole_directory(out, marker=MARKER) as temporary:

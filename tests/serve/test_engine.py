@@ -26,19 +26,22 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cpu")
 def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
-    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=True)
-    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, guarded=True)
+    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
+    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
     assert option(small.argv, "--max-model-len") == "8192"
     # 40 layers x 40 heads x 128 x keys and values x 2 bytes = 800 KiB a token: 2 GiB hold 2,621 tokens
     assert option(large.argv, "--max-model-len") == "2560"
     assert small.environment["VLLM_CPU_KVCACHE_SPACE"] == "2"
+    assert small.environment["CHAKU_FINGERPRINT"] == "f00d"
     assert option(small.argv, "--dtype") == "bfloat16"
 
 
 @pytest.mark.usefixtures("cpu")
 def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
-    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=False, extra=["--max-model-len", "512"])
+    command = engine_command(
+        SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint=None, extra=["--max-model-len", "512"]
+    )
     assert command.argv[-2:] == ["--max-model-len", "512"]
     assert command.environment["VLLM_CPU_KVCACHE_SPACE"] == "4"
     assert "--tokenizer-mode" not in command.argv
@@ -47,13 +50,14 @@ def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -
 def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, guarded=True).argv
+    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d").argv
     assert option(argv, "--tensor-parallel-size") == "2"
     assert option(argv, "--tokenizer-mode") == "chaku"
+    assert option(argv, "--middleware") == "serve.fingerprint_middleware.FingerprintMiddleware"
     assert "--enforce-eager" not in argv
 
 
 def test_without_vllm_the_line_that_installs_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda _: False)
     with pytest.raises(InputError, match=r"chaku\[serve-cpu\]"):
-        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, guarded=True)
+        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
