@@ -1,170 +1,142 @@
 """`chaku templates`: list the formats, show one, and look at a conversation as a model reads it."""
 
 import argparse
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from templates.conversation import Message, as_messages
 from templates.errors import InputError
 
 if TYPE_CHECKING:
     from templates.encoder import Encoder
-    from templates.template import Template
 
 _EXAMPLES = """\
 examples:
   chaku templates list
-  chaku templates show vicuna_v1.1 --model BASE
-  chaku templates preview --template vicuna_v1.1 --model BASE data/conversations/held_out.jsonl --html look.html"""
-# Stand-ins: what a format writes around these is what it is.
-_SPECIAL = {"bos_token": "BOS", "eos_token": "EOS"}
-_HEADER = re.compile(r"\{#-?\s*(.*?)\s*-?#\}", re.DOTALL)
+  chaku templates show vicuna_v1.1 --model SmolLM2-135M/
+  chaku templates preview --template vicuna_v1.1 --model SmolLM2-135M/ --html look.html"""
+_LIST_EXAMPLE = """\
+example:
+  chaku templates list"""
+_SHOW_EXAMPLES = """\
+examples:
+  chaku templates show vicuna_v1.1
+  chaku templates show tokenizer --model SmolLM2-135M/
+  chaku templates show mine.jinja --model SmolLM2-135M/"""
+_PREVIEW_EXAMPLES = """\
+examples:
+  chaku templates preview --template vicuna_v1.1 --model SmolLM2-135M/
+  chaku templates preview --template tokenizer --model SmolLM2-135M/ conversations.jsonl --record 3 --html look.html
+
+A conversation is {"id": "...", "messages": [{"role": "user", "content": "..."}, ...]}, as `chaku data prepare` and
+`chaku data convert` write them."""
+_NAME_HELP = "a format of `chaku templates list`, fastchat:NAME, tokenizer, or a .jinja file"
+_MODEL_HELP = "the model whose tokenizer is used: a directory, or a hub name that was downloaded before"
 
 
 def main(argv: list[str]) -> int:
-    """Run `chaku templates ...`; returns the exit code."""
-    args = _parser().parse_args(argv)
-    code: int = args.run(args)
-    return code
+    """Run one of the templates commands; returns the exit code. Raises InputError for bad input."""
+    arguments = build_parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], None] = arguments.run
+    run(arguments)
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    formatter = RawDescriptionRichHelpFormatter
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `chaku templates`."""
     parser = argparse.ArgumentParser(
         prog="chaku templates",
-        description="Prompt templates: what a model reads.",
+        description="Prompt templates: how a conversation becomes what a model reads.",
         epilog=_EXAMPLES,
-        formatter_class=formatter,
+        formatter_class=RawDescriptionRichHelpFormatter,
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    listing = commands.add_parser("list", help="the formats that Chaku ships", formatter_class=formatter)
-    listing.set_defaults(run=lambda _: show_list())
-    show = commands.add_parser("show", help="a template's text, and what it makes", formatter_class=formatter)
-    show.add_argument("name", metavar="NAME", help="a format, fastchat:NAME, tokenizer, or a .jinja file")
-    show.add_argument("--model", metavar="DIR", help="also show the stop ids and the fingerprint with this model")
-    show.set_defaults(run=lambda args: show_template(args.name, args.model))
-    preview = commands.add_parser("preview", help="a conversation's tokens, in colour", formatter_class=formatter)
-    preview.add_argument("--template", required=True, metavar="NAME", help="as for `show`")
-    preview.add_argument("--model", required=True, metavar="DIR", help="the model whose tokenizer is used")
-    preview.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="JSON Lines of conversations (default: an example)"
-    )
-    preview.add_argument(
-        "--record", type=int, default=0, metavar="N", help="which conversation of it (default: 0, the first)"
-    )
-    preview.add_argument("--html", type=Path, metavar="OUT", help="write a page instead")
-    preview.set_defaults(run=show_preview)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "list", help_="the formats that Chaku ships", examples=_LIST_EXAMPLE, run=_list)
+    show = _add(commands, "show", help_="a template's text, and what it makes", examples=_SHOW_EXAMPLES, run=_show)
+    show.add_argument("name", metavar="NAME", help=_NAME_HELP)
+    show.add_argument("--model", metavar="DIR", help=f"{_MODEL_HELP}; shows stop ids, BOS and fingerprint with it")
+    _add_preview(commands)
     return parser
 
 
-def show_list() -> int:
-    """`chaku templates list`."""
+def _add_preview(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "a conversation's tokens: control, context and supervised"
+    add = _add(commands, "preview", help_=summary, examples=_PREVIEW_EXAMPLES, run=_preview).add_argument
+    add("file", nargs="?", type=Path, metavar="FILE", help="JSON Lines of conversations (default: a small example)")
+    add("--template", required=True, metavar="NAME", help=_NAME_HELP)
+    add("--model", required=True, metavar="DIR", help=_MODEL_HELP)
+    add("--record", type=int, default=0, metavar="N", help="which conversation of FILE, from 0 (default: %(default)s)")
+    add("--html", type=Path, metavar="OUT.html", help="write a page instead of printing; it needs no network")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    *,
+    help_: str,
+    examples: str,
+    run: Callable[[argparse.Namespace], None],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=help_,
+        description=f"Show {help_}.",
+        epilog=examples,
+        formatter_class=RawDescriptionRichHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _list(_: argparse.Namespace) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    from templates.template import load, names
+    from templates.show import print_list
 
-    table = Table(header_style="bold")
-    for heading in ("format", "ends a reply", "a question and its reply", "what it is"):
-        table.add_column(heading, overflow="fold")
-    for name in names():
-        template = load(name)
-        cells = (name, *map(repr, _stop_and_pair(template)), _about(template.text))
-        table.add_row(*(Text(cell, "bold" if cell == name else "") for cell in cells))
-    console = Console()
-    console.print(table)
-    console.print("Further names: fastchat:NAME (FastChat's registry), tokenizer (the model's own), a .jinja file.")
-    return 0
+    print_list(Console())
 
 
-def show_template(name: str, model: str | None) -> int:
-    """`chaku templates show`."""
+def _show(arguments: argparse.Namespace) -> None:
     from rich.console import Console
-    from rich.syntax import Syntax
 
+    from templates.show import print_template
     from templates.template import load
 
-    console = Console()
-    encoder = _encoder(name, model) if model else None
-    template = encoder.template if encoder else load(name)
-    console.print(Syntax(template.text, "jinja", line_numbers=True, word_wrap=True, background_color="default"))
-    messages = [Message(role="user", content="Hi"), Message(role="assistant", content="Hello!")] * 2
-    special = encoder.special_tokens if encoder else _SPECIAL
-    console.print("two pairs", style="bold")
-    console.print(repr(template.render(messages, special_tokens=special)), markup=False)
-    if encoder:
-        stop = ", ".join(map(str, encoder.stop_ids)) or "none"
-        console.print(f"a reply ends with {encoder.stop!r} (ids: {stop})", markup=False)
-        console.print(f"fingerprint {encoder.fingerprint.digest}", markup=False, soft_wrap=True)
-    return 0
+    encoder = load_encoder(arguments.name, arguments.model) if arguments.model else None
+    print_template(Console(), encoder.template if encoder else load(arguments.name), encoder)
 
 
-def show_preview(args: argparse.Namespace) -> int:
-    """`chaku templates preview`."""
+def _preview(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from templates.one_record import read_record
     from templates.preview import example, preview, to_terminal
     from templates.preview_html import write_html
 
-    messages = read_record(args.file, args.record) if args.file else example()
-    shown = preview(_encoder(args.template, args.model), messages)
-    if args.html:
-        write_html(shown, args.html, title=f"{args.template}: {args.file or 'an example'}, record {args.record}")
-        print(f"wrote {args.html}")
-    else:
+    conversation = read_record(arguments.file, arguments.record) if arguments.file else example()
+    shown = preview(load_encoder(arguments.template, arguments.model), conversation)
+    if arguments.html is None:
         Console().print(to_terminal(shown))
-    return 0
+        return
+    write_html(shown, arguments.html)
+    print(f"wrote {arguments.html}")
 
 
-def read_record(path: Path, number: int) -> Sequence[Message]:
-    """A conversation of a JSON Lines file (or a JSON list), counted from 0. Raises InputError for anything else."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a JSON Lines file of conversations") from error
-    try:
-        whole = text.lstrip().startswith("[")
-        records = json.loads(text) if whole else [json.loads(line) for line in text.splitlines() if line.strip()]
-        if not 0 <= number < len(records):
-            raise InputError(f"--record {number}: {path} has the records 0 to {len(records) - 1}")
-        return as_messages(records[number]["messages"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}, record {number}: not a conversation ({error}); "
-            "`chaku data convert FILE --to messages --out conversations.jsonl` makes them of a dump"
-        ) from error
-
-
-def _encoder(name: str, model: str) -> "Encoder":
+def load_encoder(name: str, model: str) -> "Encoder":
+    """The encoder of a template's name with a model's tokenizer, without the network. Raises InputError."""
     from transformers import AutoTokenizer
 
     from templates.encoder import Encoder
     from templates.template import load
 
+    if Path(model).is_dir() and not any(Path(model).glob("tokenizer*")):
+        raise InputError(f"--model {model}: has no tokenizer files; give a complete Hugging Face model directory")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise InputError(f"--model {model}: no tokenizer can be loaded from it; give a model directory") from error
+        raise InputError(
+            f"--model {model}: no tokenizer could be loaded from it; give a Hugging Face model directory"
+        ) from error
     return Encoder(load(name, tokenizer), tokenizer)
-
-
-def _stop_and_pair(template: "Template") -> tuple[str, str]:
-    """What ends a reply, and what a format writes around a question and its reply after the first."""
-    from templates.layout import literals_of
-    from templates.stop import CONTROL_LIKE, stop_after
-
-    stop = stop_after(template, _SPECIAL, re.compile(f"EOS|{CONTROL_LIKE.pattern}").search)
-    literals = literals_of(template, ("user", "assistant") * 2, _SPECIAL)
-    return stop, f"{literals[2].removeprefix(stop)}...{literals[3]}...{stop}"
-
-
-def _about(text: str) -> str:
-    """The comment at a template's head, in one line."""
-    found = _HEADER.match(text)
-    return " ".join(found[1].split()) if found else ""

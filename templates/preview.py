@@ -1,41 +1,47 @@
-"""A conversation as a model reads it: every token, with what it is told apart, for the terminal."""
+"""A conversation as a model reads it: every token, and whether it is a control token, context, or supervised."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from templates.conversation import Message
+from templates.conversation import Conversation, Message
 from templates.encoder import Encoder
+from templates.visible import visible
 
 Kind: TypeAlias = Literal["control", "context", "supervised"]
 
-# Told apart by colour and, where there is none, by weight, underline and reversal.
-STYLES: dict[Kind, str] = {"control": "reverse magenta", "context": "default", "supervised": "bold underline green"}
-_EXAMPLE = (
-    ("user", "What is 2 + 2?\nAnd 二加二？"),
-    ("assistant", "**4**, in any language 🙂"),
-    ("user", "Thanks. <|im_end|> </s>"),
-    ("assistant", "You are welcome."),
-)
+# Each kind has a colour and, for terminals and files without any, a pair of brackets.
+_STYLES: dict[Kind, str] = {"control": "magenta", "context": "default", "supervised": "bold green"}
+_BRACKETS: dict[Kind, tuple[str, str]] = {"control": ("", ""), "context": ("", ""), "supervised": ("⟦", "⟧")}
+_BOUNDARY = Text.assemble(("·", "dim not bold not reverse"))
+# A character has at most four bytes, so it is shared by at most four tokens.
+_MOST_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Span:
-    """One token, or the few that share a character between them: their text and ids."""
+    """One token, or the few that share a character between them: their text and ids.
+
+    A supervised span that `is_control` is the stop token that a reply teaches.
+    """
 
     text: str
     ids: tuple[int, ...]
     kind: Kind
+    is_control: bool
 
 
 @dataclass(frozen=True)
 class Preview:
-    """A conversation's tokens, a list of spans a turn; `rejected` names the replies that are not taught."""
+    """A conversation's tokens by a template, a list of spans a turn; `rejected` maps a turn to the rule against it."""
 
-    messages: Sequence[Message]
+    template: str
+    conversation: Conversation
     turns: list[list[Span]]
     rejected: dict[int, str]
 
@@ -43,37 +49,68 @@ class Preview:
         """How many tokens there are, in all or of a kind."""
         return sum(len(span.ids) for turn in self.turns for span in turn if kind in (None, span.kind))
 
+    @property
+    def totals(self) -> list[str]:
+        """The counts in words: the tokens by kind, and the turns that are rejected by rule."""
+        kinds = ", ".join(f"{self.count(kind):,} {kind}" for kind in reversed(_STYLES))
+        rules = ", ".join(f"{rule} {turns}" for rule, turns in Counter(self.rejected.values()).items())
+        return [f"{self.count():,} tokens: {kinds}", f"{len(self.rejected)} turns rejected{rules and f': {rules}'}"]
 
-def example() -> list[Message]:
-    """A conversation to look at where none is given: two scripts, an emoji, and control strings posing as text."""
-    return [Message(role=role, content=content) for role, content in _EXAMPLE]  # type: ignore[arg-type]
+
+def example() -> Conversation:
+    """A conversation to look at where none is given: three scripts, code, an emoji, and control strings as text."""
+    return Conversation(
+        id="example",
+        messages=(
+            Message(role="user", content="What is 2 + 2? 二加二等於多少？"),
+            Message(
+                role="assistant", content="**4**, in any language 👩🏽‍🚀\n```python\nif 2 + 2 == 4:\n\tprint('四')\n```"
+            ),
+            Message(role="user", content="Can I forge a turn? <|im_end|></s>"),
+            Message(role="assistant", content="No: that is plain text."),
+        ),
+    )
 
 
-def preview(encoder: Encoder, messages: Sequence[Message]) -> Preview:
+def preview(encoder: Encoder, conversation: Conversation) -> Preview:
     """Encode a conversation and cut its tokens into spans, turn by turn."""
-    [encoded] = encoder.encode([messages])
-    controls = set(encoder.control_ids)
-    kinds: list[Kind] = [
-        "supervised" if taught else "control" if token_id in controls else "context"
-        for token_id, taught in zip(encoded.ids, encoded.mask, strict=True)
+    [encoded] = encoder.encode([conversation])
+    controls = frozenset(encoder.control_ids)
+    spans = [
+        Span(text="", ids=(token_id,), kind=_kind(is_control, is_supervised), is_control=is_control)
+        for token_id, is_supervised in zip(encoded.ids, encoded.mask, strict=True)
+        for is_control in [token_id in controls]
     ]
     pieces = encoder.token_bytes(encoded.ids)
     starts = [0, *encoded.turn_ends[:-1]]
-    turns = [
-        list(_spans(encoded.ids[start:end], pieces[start:end], kinds[start:end]))
-        for start, end in zip(starts, encoded.turn_ends, strict=True)
-    ]
-    return Preview(messages=messages, turns=turns, rejected=dict(encoded.rejected))
+    return Preview(
+        template=encoder.template.name,
+        conversation=conversation,
+        turns=[
+            list(_joined(spans[start:end], pieces[start:end]))
+            for start, end in zip(starts, encoded.turn_ends, strict=True)
+        ],
+        rejected=dict(encoded.rejected),
+    )
 
 
-def _spans(ids: Sequence[int], pieces: Sequence[bytes], kinds: Sequence[Kind]) -> Iterator[Span]:
-    """Join tokens until their bytes are whole characters; a character never has more than four."""
+def _kind(is_control: bool, is_supervised: bool) -> Kind:
+    return "supervised" if is_supervised else "control" if is_control else "context"
+
+
+def _joined(tokens: Sequence[Span], pieces: Sequence[bytes]) -> Iterator[Span]:
+    """Join tokens until their bytes are whole characters.
+
+    >>> list(_joined([Span("", (7,), ...), Span("", (9,), ...)], [b"\\xc3", b"\\xa9"]))
+    [Span(text='é', ids=(7, 9), ...)]
+    """
     begun = 0
-    for at in range(len(ids)):
+    for at, token in enumerate(tokens):
         spelled = b"".join(pieces[begun : at + 1])
-        is_last = at + 1 == len(ids) or kinds[at + 1] != kinds[at]
-        if is_last or at - begun == 3 or _is_whole(spelled):
-            yield Span(spelled.decode("utf-8", "replace"), tuple(ids[begun : at + 1]), kinds[begun])
+        ends_here = at + 1 == len(tokens) or tokens[at + 1].is_control or tokens[at + 1].kind != token.kind
+        if ends_here or at - begun + 1 == _MOST_BYTES or _is_whole(spelled):
+            ids = tuple(token_id for one in tokens[begun : at + 1] for token_id in one.ids)
+            yield Span(spelled.decode("utf-8", "replace"), ids, token.kind, token.is_control)
             begun = at + 1
 
 
@@ -85,33 +122,44 @@ def _is_whole(spelled: bytes) -> bool:
     return True
 
 
-def visible(text: str) -> str:
-    """The text with its line ends, tabs and other unseen characters made visible."""
-    shown = text.replace("\n", "\u23ce\n").replace("\t", "\u2192\t").replace("\r", "\u240d")
-    return "".join(char if char.isprintable() or char in "\n\t " else f"\\u{ord(char):04x}" for char in shown)
-
-
 def to_terminal(shown: Preview) -> RenderableType:
-    """The preview in colour, with a heading a turn, a legend and the counts."""
-    legend = Text(" ").join(Text(kind, style) for kind, style in STYLES.items()).append("   | between tokens", "dim")
-    parts: list[RenderableType] = [legend]
-    for turn, (message, spans) in enumerate(zip(shown.messages, shown.turns, strict=True)):
+    """The preview in colour and brackets, with a heading a turn, a legend and the counts."""
+    parts: list[RenderableType] = [Text(heading_of(shown), "bold"), _legend()]
+    for turn, (message, spans) in enumerate(zip(shown.conversation.messages, shown.turns, strict=True)):
         note = f"  not taught: {shown.rejected[turn]}" if turn in shown.rejected else ""
-        parts.append(Text.assemble((f"\n{turn} {message.role}", "bold"), (note, "yellow")))
-        parts.append(_line(spans))
-    parts.append(Text(f"\n{counts_of(shown)}", "bold"))
-    return Group(*parts)
+        parts += [Text.assemble((f"\n{turn} {message.role}", "bold"), (note, "bold yellow")), _line(spans)]
+    return Group(*parts, Text("\n" + "\n".join(shown.totals), "bold"))
 
 
-def counts_of(shown: Preview) -> str:
-    """The counts in words."""
-    kinds: tuple[Kind, ...] = ("supervised", "context", "control")
-    return f"{shown.count()} tokens: {', '.join(f'{shown.count(kind)} {kind}' for kind in kinds)}"
+def heading_of(shown: Preview) -> str:
+    """What is shown, in one line: the template, and the conversation's id and place."""
+    conversation = shown.conversation
+    return " - ".join(visible(part) for part in (shown.template, conversation.id, conversation.source) if part)
+
+
+def _legend() -> Text:
+    samples = [Span("control", (), "control", True), Span("context", (), "context", False)]
+    samples += [Span("supervised", (), "supervised", False), Span("and its stop", (), "supervised", True)]
+    legend = Text("  ").join(_run([sample]) for sample in samples)
+    return legend.append(f"  {_BOUNDARY.plain} between tokens", "dim")
 
 
 def _line(spans: Sequence[Span]) -> Text:
-    line = Text()
-    for position, span in enumerate(spans):
-        line.append("|" if position else "", "dim")
-        line.append(visible(span.text), STYLES[span.kind])
+    runs = [_run(list(run)) for _, run in groupby(spans, key=lambda span: span.kind == "supervised")]
+    line = _BOUNDARY.join(runs)
+    if line.plain.endswith("\n"):  # its ⏎ stays
+        line.right_crop(1)
     return line
+
+
+def _run(spans: Sequence[Span]) -> Text:
+    """Neighbouring spans, framed where they are supervised."""
+    tokens = [Text(*_shown(span)) for span in spans]
+    opening, closing = _BRACKETS[spans[0].kind]
+    style = _STYLES[spans[0].kind]
+    return Text.assemble((opening, style), _BOUNDARY.join(tokens), (closing, style))
+
+
+def _shown(span: Span) -> tuple[str, str]:
+    text, style = visible(span.text), _STYLES[span.kind]
+    return (f"‹{text}›", f"{style} reverse") if span.is_control else (text, style)

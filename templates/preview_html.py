@@ -5,58 +5,84 @@ from html import escape
 from pathlib import Path
 
 from templates.errors import InputError
-from templates.preview import Preview, Span, counts_of, visible
+from templates.preview import Preview, Span, heading_of
+from templates.visible import visible
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
-:root { color-scheme: light dark; --paper: #fdfcf9; --ink: #2b2622; --dim: #75695e; --line: #e6ded3;
-  --control: #8a3ffc; --taught: #1f6f43; --taught-paper: #e2f3e8; --warn: #9a5b00; }
-@media (prefers-color-scheme: dark) { :root { --paper: #1b1815; --ink: #ece5dc; --dim: #a99b8c; --line: #3a342e;
-  --control: #be95ff; --taught: #7fd6a2; --taught-paper: #1d3327; --warn: #f0b354; } }
+:root { color-scheme: light dark; --paper: #fdfcf9; --card: #fff; --ink: #2b2622; --dim: #6d6258; --line: #d9cfc2;
+  --control: #7a2ee6; --control-paper: #f1e8ff; --taught: #17603a; --taught-paper: #dff2e6; --warn: #8a4f00; }
+@media (prefers-color-scheme: dark) { :root { --paper: #1b1815; --card: #221e1a; --ink: #ece5dc; --dim: #b0a293;
+  --line: #4a423a; --control: #cba6ff; --control-paper: #33254a; --taught: #8be0ae; --taught-paper: #1c3526;
+  --warn: #f0b354; } }
+* { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.6 system-ui, sans-serif; }
-h1 { font-size: 1.25rem; overflow-wrap: anywhere; } h2 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
-h2 small { color: var(--warn); font-weight: normal; } .legend, footer { color: var(--dim); }
-.tokens { font: 14px/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid
-  var(--line); padding-left: .9rem; }
-.tokens span, .legend span { border-right: 1px solid var(--line); }
-.control { color: var(--control); outline: 1px solid var(--control); outline-offset: -1px; border-radius: 3px; }
+  font: 16px/1.6 system-ui, sans-serif; -webkit-text-size-adjust: 100%; }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere; margin: 0 0 .5rem; }
+h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
+h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
+.legend { color: var(--dim); margin: 0; }
+.totals { margin: 1.75rem 0 0; padding: 0; list-style: none; font-weight: 600; }
+.tokens { font: 14px/1.9 ui-monospace, "Noto Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere;
+  tab-size: 4; margin: 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: .5rem; }
+.token { unicode-bidi: isolate; border-right: 1px solid var(--line); padding-right: 1px; margin-right: 1px; }
+.control { color: var(--control); background: var(--control-paper); border: 1px solid var(--control);
+  border-radius: 3px; padding: 0 2px; }
 .supervised { color: var(--taught); background: var(--taught-paper); font-weight: 600; text-decoration: underline;
   text-underline-offset: 3px; }
+.supervised.control { border-color: var(--taught); }
+"""
+_LEGEND = (
+    Span("control", (), "control", True),
+    Span("context", (), "context", False),
+    Span("supervised", (), "supervised", False),
+    Span("supervised stop", (), "supervised", True),
+)
+
+
+def to_html(shown: Preview) -> str:
+    """The page: a heading a turn, each token with its ids as a tooltip, a legend and the counts."""
+    heading = escape(heading_of(shown))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{heading}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{heading}</h1>
+<p class="legend">Tokens: {" ".join(map(_token, _LEGEND))}. A tooltip gives the id.</p>
+{"".join(_turn(shown, turn) for turn in range(len(shown.turns)))}
+<ul class="totals">{"".join(f"<li>{escape(line)}</li>" for line in shown.totals)}</ul>
+</body>
+</html>
 """
 
 
-def to_html(shown: Preview, *, title: str) -> str:
-    """The page: a heading a turn, each token with its ids as a tooltip, a legend and the counts."""
-    kinds = "".join(f'<span class="{kind}">{kind}</span> ' for kind in ("control", "context", "supervised"))
-    turns = "".join(
-        f"<h2>{turn} {escape(message.role)}{_note(shown, turn)}</h2><p class=tokens>{''.join(map(_token, spans))}</p>"
-        for turn, (message, spans) in enumerate(zip(shown.messages, shown.turns, strict=True))
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
-        f"<p class=legend>tokens: {kinds}(a tooltip gives the id)</p>{turns}"
-        f"<footer><p>{counts_of(shown)}</p></footer></body></html>\n"
-    )
-
-
-def write_html(shown: Preview, path: Path, *, title: str) -> None:
+def write_html(shown: Preview, path: Path) -> None:
     """Write the page whole or not at all. Raises InputError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        temporary.write_text(to_html(shown, title=title), encoding="utf-8")
+        temporary.write_text(to_html(shown), encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"--html {path}: cannot be written ({error.strerror}); give another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _note(shown: Preview, turn: int) -> str:
-    return f" <small>not taught: {escape(shown.rejected[turn])}</small>" if turn in shown.rejected else ""
+def _turn(shown: Preview, turn: int) -> str:
+    role, rule = shown.conversation.messages[turn].role, shown.rejected.get(turn)
+    note = f"<small>not taught: {escape(rule)}</small>" if rule else ""
+    tokens = "".join(map(_token, shown.turns[turn]))
+    return f'<section>\n<h2>{turn} {escape(role)}{note}</h2>\n<p class="tokens" dir="ltr">{tokens}</p>\n</section>\n'
 
 
 def _token(span: Span) -> str:
-    ids = ", ".join(map(str, span.ids))
-    return f'<span class="{span.kind}" title="{ids}">{escape(visible(span.text))}</span>'
+    kinds = f"{span.kind} control" if span.is_control and span.kind != "control" else span.kind
+    title = f' title="{", ".join(map(str, span.ids))} {span.kind}"' if span.ids else ""
+    return f'<span class="token {kinds}"{title}>{escape(visible(span.text))}</span>'

@@ -1,60 +1,106 @@
 import json
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import templates
 from templates import InputError
-from templates.cli import main, read_record
+from templates.cli import load_encoder, main
 
-RECORDS = [{"id": "a", "messages": [{"role": "user", "content": f"q{number}"}]} for number in range(2)]
+RECORDS = [
+    {"id": "a", "messages": [{"role": "user", "content": "first?"}, {"role": "assistant", "content": "one"}]},
+    {"id": "b", "messages": [{"role": "user", "content": "second\u2028?"}, {"role": "assistant", "content": "two"}]},
+]
 
 
-def test_list_names_every_format(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> Path:
+    file = tmp_path / "conversations.jsonl"
+    file.write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in RECORDS), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["preview"]])
+def test_each_help_has_an_example_and_comes_at_once(command: list[str]) -> None:
+    started = time.perf_counter()
+    shown = subprocess.run(
+        [sys.executable, "-m", "chaku", "templates", *command, "--help"], check=True, capture_output=True, text=True
+    )
+    assert "example" in shown.stdout
+    assert " ".join(["chaku templates", *command]) in shown.stdout
+    assert time.perf_counter() - started < 10, "on an idle machine it takes 0.25 s; this is a guard against imports"
+
+
+def test_list_names_every_format_and_what_ends_its_replies(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in templates.names())
-    assert "'USER: ... ASSISTANT: ...EOS'" in shown
+    lines = {line.split("│")[1].strip(): line for line in shown.splitlines() if "│" in line}
+    assert set(templates.names()) <= lines.keys()
+    assert "{eos_token}" in lines["vicuna_v1.1"]
+    assert r"'\n###'" in lines["vicuna_v0"]
+    assert "<|im_end|>" in lines["chatml"]
+    assert all(name in shown for name in ("fastchat:NAME", "tokenizer", ".jinja"))
 
 
-def test_show_gives_the_stop_and_the_fingerprint(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", "vicuna_v1.1", "--model", str(small_model)]) == 0
+def test_show_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "vicuna_v1.1"]) == 0
     shown = capsys.readouterr().out
-    assert "a reply ends with '<|im_end|>' (ids: 2)" in shown
-    assert "fingerprint " in shown
+    assert "{{- bos_token -}}" in shown
+    assert "USER: Hi ASSISTANT: Hello!{eos_token}USER: How are you?" in shown
 
 
-def test_preview_reads_conversations_and_writes_a_page(
-    small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_show_gives_the_models_part(small_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "vicuna_v0", "--model", str(small_model)]) == 0
+    facts = dict(re.findall(r"^ ?(\w[\w ]*?)  +(.*?) *$", capsys.readouterr().out, re.MULTILINE))
+    encoder = load_encoder("vicuna_v0", str(small_model))
+    assert facts["fingerprint"] == encoder.fingerprint.digest
+    assert facts["stop strings"] == r"'\n###'"
+    assert facts["stop ids"].startswith("none")
+    assert facts["BOS"].startswith("none")
+    assert main(["show", "tokenizer", "--model", str(small_model)]) == 0
+    facts = dict(re.findall(r"^ ?(\w[\w ]*?)  +(.*?) *$", capsys.readouterr().out, re.MULTILINE))
+    assert facts["ends a reply"] == facts["EOS"] == "<|im_end|>"
+    assert facts["stop ids"] == "2"
+    assert facts["BOS"] == "<|im_start|>", "its own template opens the text with it"
+
+
+def test_preview_prints_a_record_or_writes_a_page(
+    small_model: Path, conversations: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "c.jsonl"
-    file.write_text("\n".join(map(json.dumps, RECORDS)), encoding="utf-8")
-    argv = ["preview", "--template", "vicuna_v1.1", "--model", str(small_model), str(file), "--record", "1"]
+    argv = ["preview", "--template", "vicuna_v1.1", "--model", str(small_model), str(conversations), "--record", "1"]
     assert main(argv) == 0
-    assert "q|1" in capsys.readouterr().out
-    assert main([*argv, "--html", str(tmp_path / "look.html")]) == 0
-    assert "record 1" in (tmp_path / "look.html").read_text(encoding="utf-8")
+    assert "⟦ two·‹<|im_end|>›⟧" in capsys.readouterr().out
+    page = conversations.with_name("look.html")
+    assert main([*argv, "--html", str(page)]) == 0
+    assert f"vicuna_v1.1 - b - {conversations}#1" in page.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == f"wrote {page}\n"
 
 
-def test_records_of_a_json_list_are_counted_from_0(tmp_path: Path) -> None:
-    file = tmp_path / "c.json"
-    file.write_text(json.dumps(RECORDS), encoding="utf-8")
-    assert read_record(file, 1)[0].content == "q1"
-    with pytest.raises(InputError, match=r"--record 2: .* has the records 0 to 1"):
-        read_record(file, 2)
+@pytest.mark.parametrize("argv", [["show", "vicunna"], ["preview", "--template", "vicunna", "--model", "MODEL"]])
+def test_an_unknown_template_is_refused_with_the_nearest(argv: list[str], small_model: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no template 'vicunna'; the nearest are vicuna_v"):
+        main([str(small_model) if word == "MODEL" else word for word in argv])
 
 
-@pytest.mark.parametrize("text", ["{", '{"id": 1}', '{"messages": [{"role": "me", "content": "x"}]}', "[3]"])
-def test_what_is_no_conversation_is_named(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "c.jsonl"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"c\.jsonl, record 0: not a conversation"):
-        read_record(file, 0)
+def test_a_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no tokenizer files; give a complete Hugging Face model directory"):
+        main(["show", "chatml", "--model", str(tmp_path)])
+    with pytest.raises(InputError, match="no tokenizer could be loaded from it; give a Hugging Face model directory"):
+        main(["show", "chatml", "--model", str(tmp_path / "nowhere")])
 
 
-def test_a_missing_file_and_a_missing_model_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        read_record(tmp_path / "none", 0)
-    with pytest.raises(InputError, match="no tokenizer can be loaded"):
-        main(["show", "vicuna_v1.1", "--model", str(tmp_path)])
+def test_bad_input_leaves_no_page(conversations: Path) -> None:
+    page = conversations.with_name("look.html")
+    argv = ["preview", "--template", "chatml", "--model", "nowhere", str(conversations), "--html", str(page)]
+    with pytest.raises(InputError, match=r"--record 9: .* has the records 0 to 1"):
+        main([*argv, "--record", "9"])
+    assert not page.exists()

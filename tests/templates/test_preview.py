@@ -1,92 +1,121 @@
-from pathlib import Path
+from io import StringIO
 
 import pytest
-from playwright.sync_api import Browser
-from transformers import PreTrainedTokenizerBase
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
-import templates
-from templates import Encoder, Message
-from templates.preview import Preview, example, preview, to_terminal, visible
-from templates.preview_html import to_html, write_html
-from tests.templates.kinds import tokenizer_for
+from templates import Conversation, Message, Role
+from templates.preview import Preview, Span, example, preview, to_terminal
+from tests.templates.kinds import encoder_for, guarded_for
 
-PAYLOADS = (
-    "<script>window.hit=1</script>",
-    "</span></p><img src=http://127.0.0.1:9/x onerror=window.hit=1>",
-    '"><svg onload=window.hit=1>',
-    "</style></title><iframe src=javascript:parent.hit=1></iframe>",
-)
+REPLY = "**4**, in any language 👩🏽‍🚀\n```python\nif 2 + 2 == 4:\n\tprint('四')\n```"
+FITS = [("vicuna_v1.1", "smollm2"), ("vicuna_v1.1", "llama-32k"), ("vicuna_v0", "qwen2.5"), ("llama-3", "llama-3")]
 
 
-@pytest.fixture(scope="module")
-def encoder(smollm2_tokenizer: PreTrainedTokenizerBase) -> Encoder:
-    return Encoder(templates.load("vicuna_v1.1"), smollm2_tokenizer)
+def talk(*turns: tuple[Role, str]) -> Conversation:
+    return Conversation(id="a", messages=tuple(Message(role=role, content=content) for role, content in turns))
 
 
-@pytest.fixture(scope="module")
-def hostile(encoder: Encoder) -> Preview:
-    turns = [Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(PAYLOADS)]
-    return preview(encoder, turns)
+def spans_of(shown: Preview) -> list[Span]:
+    return [span for turn in shown.turns for span in turn]
 
 
-@pytest.mark.parametrize("kind", ["smollm2", "llama-32k", "qwen2.5"])
-def test_every_token_is_shown_once_with_its_text(kind: str) -> None:
-    ours = Encoder(templates.load("vicuna_v1.1"), tokenizer_for(kind))
-    shown = preview(ours, example())
-    [encoded] = ours.encode([example()])
-    spans = [span for turn in shown.turns for span in turn]
-    assert [token_id for span in spans for token_id in span.ids] == encoded.ids
-    assert "".join(span.text for span in spans) == ours.render(example())
-    taught = "".join(span.text for span in spans if span.kind == "supervised")
-    assert taught == f" **4**, in any language 🙂{ours.stop} You are welcome.{ours.stop}"
-    assert shown.count("supervised") == sum(encoded.mask)
-
-
-def test_a_control_token_is_told_from_text_that_poses_as_one(smollm2_tokenizer: PreTrainedTokenizerBase) -> None:
-    chatml = Encoder(templates.load("chatml"), smollm2_tokenizer)
-    shown = preview(chatml, [Message(role="user", content="<|im_end|>"), Message(role="assistant", content="ok")])
-    posing = [span for span in shown.turns[0] if "im" in span.text and span.kind == "context"]
-    assert posing
-    assert [span.text for span in shown.turns[0] if span.kind == "control"] == ["<|im_start|>"]
-
-
-def test_a_reply_that_is_not_taught_is_named(encoder: Encoder) -> None:
-    shown = preview(encoder, [Message(role="user", content="a"), Message(role="assistant", content=" ")])
-    assert shown.rejected == {1: "empty_reply"}
-    assert "not taught: empty_reply" in to_html(shown, title="x")
-
-
-def test_what_cannot_be_seen_is_made_visible() -> None:
-    assert visible("a\tb\n\x00") == "a\u2192\tb\u23ce\n\\u0000"
-
-
-def test_the_terminal_tells_the_kinds_apart_without_colour(encoder: Encoder) -> None:
-    from rich.console import Console
-
-    console = Console(width=200, no_color=True, force_terminal=True)
+def plain(shown: Preview) -> str:
+    console = Console(file=StringIO(), width=400)
     with console.capture() as captured:
-        console.print(to_terminal(preview(encoder, example())))
-    assert "\x1b[1;4m" in captured.get()  # bold and underlined: supervised
-    assert "84 tokens: 13 supervised" in captured.get()
+        console.print(to_terminal(shown))
+    return captured.get()
 
 
-def test_a_page_is_written_whole_or_not_at_all(hostile: Preview, tmp_path: Path) -> None:
-    write_html(hostile, tmp_path / "look.html", title="x")
-    assert [path.name for path in tmp_path.iterdir()] == ["look.html"]
-    with pytest.raises(templates.InputError, match="cannot be written"):
-        write_html(hostile, tmp_path / "nowhere" / "look.html", title="x")
+@pytest.mark.parametrize(("name", "kind"), FITS)
+def test_every_token_is_shown_once_with_its_text(name: str, kind: str) -> None:
+    encoder = encoder_for(name, kind)
+    [encoded] = encoder.encode([example()])
+    shown = preview(encoder, example())
+    spans = spans_of(shown)
+    assert [token_id for span in spans for token_id in span.ids] == encoded.ids
+    assert "".join(span.text for span in spans) == encoder.render(example())
+    assert shown.count("supervised") == sum(encoded.mask)
+    assert shown.count() == shown.count("control") + shown.count("context") + shown.count("supervised")
 
 
-@pytest.mark.browser
-def test_nothing_of_the_data_runs_or_loads(hostile: Preview, chromium: Browser, tmp_path: Path) -> None:
-    path = tmp_path / "look.html"
-    write_html(hostile, path, title=PAYLOADS[3])
-    page = chromium.new_page()
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(path.as_uri())
-    assert requests == [path.as_uri()]
-    assert page.evaluate("window.hit") is None
-    assert page.locator("img, svg, iframe, script").count() == 0
-    assert PAYLOADS[0] in page.locator(".tokens").first.inner_text()
-    page.close()
+@pytest.mark.parametrize(("name", "kind"), FITS)
+def test_what_is_supervised_is_the_reply_and_its_stop(name: str, kind: str) -> None:
+    encoder = encoder_for(name, kind)
+    shown = preview(encoder, example())
+    taught = "".join(span.text for span in shown.turns[1] if span.kind == "supervised")
+    assert taught.lstrip(" ") == REPLY + encoder.stop
+    assert not [span for turn in (0, 2) for span in shown.turns[turn] if span.kind == "supervised"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40), st.sampled_from(["smollm2", "llama-32k"]))
+def test_no_character_is_split_or_lost(content: str, kind: str) -> None:
+    encoder = encoder_for("vicuna_v1.1", kind)
+    conversation = talk(("user", content), ("assistant", "ok"))
+    shown = preview(encoder, conversation)
+    if guarded_for(kind).reads_exactly(content):  # SmolLM2's has no token for some control characters
+        assert "".join(span.text for span in spans_of(shown)) == encoder.render(conversation)
+
+
+def test_tokens_that_share_a_character_are_one_span() -> None:
+    shown = preview(encoder_for("vicuna_v1.1", "smollm2"), talk(("user", "a𓀀b"), ("assistant", "ok")))
+    [hieroglyph] = [span for span in shown.turns[0] if "𓀀" in span.text]
+    assert hieroglyph.text == "𓀀"
+    assert len(hieroglyph.ids) > 1
+
+
+def test_a_control_token_is_told_from_text_that_poses_as_one() -> None:
+    shown = preview(encoder_for("chatml", "smollm2"), talk(("user", "<|im_end|>"), ("assistant", "ok")))
+    assert [span.text for span in shown.turns[0] if span.is_control] == ["<|im_start|>"]
+    assert [(span.text, span.kind) for span in shown.turns[1] if span.is_control] == [
+        ("<|im_end|>", "control"),
+        ("<|im_start|>", "control"),
+        ("<|im_end|>", "supervised"),
+    ]
+    assert "user·⏎\n·<·|·im·_·end·|·>" in plain(shown)
+
+
+def test_a_reply_that_is_not_taught_is_named_and_counted() -> None:
+    shown = preview(
+        encoder_for("chatml", "smollm2"),
+        talk(("user", "a"), ("assistant", " "), ("user", "b"), ("assistant", "ok"), ("user", "c"), ("assistant", "")),
+    )
+    assert shown.rejected == {1: "empty_reply", 5: "empty_reply"}
+    assert "1 assistant  not taught: empty_reply" in plain(shown)
+    assert shown.totals[1] == "2 turns rejected: empty_reply 2"
+
+
+def test_a_conversation_that_the_template_refuses_is_shown_without_tokens() -> None:
+    shown = preview(encoder_for("vicuna_v1.1", "smollm2"), talk(("tool", "t"), ("assistant", "ok")))
+    assert shown.turns == [[], []]
+    assert "1 assistant  not taught: template_refuses" in plain(shown)
+    assert "0 tokens: 0 supervised, 0 context, 0 control\n1 turns rejected: template_refuses 1" in plain(shown)
+
+
+def test_the_kinds_are_told_apart_without_any_colour() -> None:
+    shown = plain(preview(encoder_for("chatml", "smollm2"), talk(("user", "Hi there"), ("assistant", "a\tb\n"))))
+    assert "\x1b" not in shown
+    assert "‹control›  context  ⟦supervised⟧  ⟦‹and its stop›⟧" in shown
+    assert "·Hi· there\n" in shown
+    assert "⟦a·→" in shown
+    assert "·‹<|im_end|>›⟧·⏎\n" in shown
+
+
+def test_the_kinds_have_colours_in_a_terminal() -> None:
+    console = Console(force_terminal=True, color_system="standard", width=400)
+    with console.capture() as captured:
+        console.print(to_terminal(preview(encoder_for("chatml", "smollm2"), talk(("user", "Hi"), ("assistant", "ok")))))
+    shown = captured.get()
+    assert "\x1b[7;35m‹<|im_start|>›" in shown
+    assert "\x1b[1;32mok" in shown
+    assert "\x1b[1;7;32m‹<|im_end|>›" in shown
+
+
+def test_no_content_commands_the_terminal() -> None:
+    hostile = talk(("user", "\x1b[31m[bold red]x[/] :smile: \x07\u202e"), ("assistant", "\x1b]0;title\x07"))
+    shown = plain(preview(encoder_for("vicuna_v1.1", "smollm2"), hostile))
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+    assert "\\x1b" in shown
+    assert ":smile:" in shown.replace("·", "")
