@@ -54,7 +54,7 @@ class Preview:
         """The counts in words: the tokens by kind, and the turns that are rejected by rule."""
         kinds = ", ".join(f"{self.count(kind):,} {kind}" for kind in reversed(_STYLES))
         rules = ", ".join(f"{rule} {turns}" for rule, turns in Counter(self.rejected.values()).items())
-        return [f"{self.count():,} tokens: {kinds}", f"{len(self.rejected)} turns rejected{rules and f': {rules}'}"]
+        return [f"{self.count():,} tokens: {kinds}", f"rejected turns: {rules or 'none'}"]
 
 
 def example() -> Conversation:

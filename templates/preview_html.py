@@ -78,11 +78,14 @@ def write_html(shown: Preview, path: Path) -> None:
 def _turn(shown: Preview, turn: int) -> str:
     role, rule = shown.conversation.messages[turn].role, shown.rejected.get(turn)
     note = f"<small>not taught: {escape(rule)}</small>" if rule else ""
-    tokens = "".join(map(_token, shown.turns[turn]))
+    tokens = "".join(map(_token, shown.turns[turn])).removesuffix("\n")
     return f'<section>\n<h2>{turn} {escape(role)}{note}</h2>\n<p class="tokens" dir="ltr">{tokens}</p>\n</section>\n'
 
 
 def _token(span: Span) -> str:
     kinds = f"{span.kind} control" if span.is_control and span.kind != "control" else span.kind
     title = f' title="{", ".join(map(str, span.ids))} {span.kind}"' if span.ids else ""
-    return f'<span class="token {kinds}"{title}>{escape(visible(span.text))}</span>'
+    text = visible(span.text)
+    # the line breaks behind the token, so that its edge stands beside its last sign
+    line_end = "\n" if text.endswith("\n") else ""
+    return f'<span class="token {kinds}"{title}>{escape(text.removesuffix(line_end))}</span>{line_end}'

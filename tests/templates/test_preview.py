@@ -84,14 +84,14 @@ def test_a_reply_that_is_not_taught_is_named_and_counted() -> None:
     )
     assert shown.rejected == {1: "empty_reply", 5: "empty_reply"}
     assert "1 assistant  not taught: empty_reply" in plain(shown)
-    assert shown.totals[1] == "2 turns rejected: empty_reply 2"
+    assert shown.totals[1] == "rejected turns: empty_reply 2"
 
 
 def test_a_conversation_that_the_template_refuses_is_shown_without_tokens() -> None:
     shown = preview(encoder_for("vicuna_v1.1", "smollm2"), talk(("tool", "t"), ("assistant", "ok")))
     assert shown.turns == [[], []]
     assert "1 assistant  not taught: template_refuses" in plain(shown)
-    assert "0 tokens: 0 supervised, 0 context, 0 control\n1 turns rejected: template_refuses 1" in plain(shown)
+    assert "0 tokens: 0 supervised, 0 context, 0 control\nrejected turns: template_refuses 1" in plain(shown)
 
 
 def test_the_kinds_are_told_apart_without_any_colour() -> None:
