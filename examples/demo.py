@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dump", type=Path, required=True, help="a ShareGPT dump")
     parser.add_argument("--model", help="base model: a Hugging Face directory or hub name (default: SmolLM2-135M)")
-    parser.add_argument("--steps", type=int, default=24, help="training steps (default: 24)")
+    parser.add_argument("--steps", type=int, default=14, help="training steps (default: 14)")
     parser.add_argument("--work", type=Path, default=Path("demo-run"), help="where everything is written")
     parser.add_argument("--once", action="store_true", help="exit after the summary")
     return parser.parse_args()
