@@ -135,7 +135,7 @@ def load_encoder(name: str, model: str) -> "Encoder":
         raise InputError(f"--model {model}: has no tokenizer files; give a complete Hugging Face model directory")
     try:
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged tokenizer.json raises KeyError, or the Rust library's bare Exception
         raise InputError(
             f"--model {model}: no tokenizer could be loaded from it; give a Hugging Face model directory"
         ) from error

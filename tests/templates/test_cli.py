@@ -96,6 +96,10 @@ def test_a_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
         main(["show", "chatml", "--model", str(tmp_path)])
     with pytest.raises(InputError, match="no tokenizer could be loaded from it; give a Hugging Face model directory"):
         main(["show", "chatml", "--model", str(tmp_path / "nowhere")])
+    for damaged in ("hello", '{"version": "1.0"}'):
+        (tmp_path / "tokenizer.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(InputError, match="no tokenizer could be loaded from it"):
+            main(["show", "chatml", "--model", str(tmp_path)])
 
 
 def test_bad_input_leaves_no_page(conversations: Path) -> None:
