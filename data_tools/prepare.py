@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-import templates
 from data_tools.atomic import refuse_foreign, whole_directory
 from data_tools.cleaning import clean_dumps
 from data_tools.ledger import Ledger, rejected_by_rule, write_ledger
@@ -32,6 +31,7 @@ from data_tools.split import held_out, reject_duplicates
 from data_tools.windows import Document, Fate, WindowMaker
 from templates import InputError
 from templates.encoder import Encoder
+from templates.loading import load_encoder
 
 # Where the windows are less full than this, some documents are cut once more; large dumps never need it.
 FULL_ENOUGH = 0.995
@@ -66,7 +66,7 @@ def prepare(options: Options) -> dict[str, Any]:
     """Do all of it and return the manifest. Raises InputError with one line for anything wrong with the input."""
     started = time.perf_counter()
     refuse_foreign(options.out, marker=FILE_NAME)
-    encoder = load_encoder(options.model, options.template)
+    encoder = load_encoder(options.template, options.model)
     records, changed = read_and_clean(options)
     parts = make_parts(records, options)
     for part in parts.values():
@@ -77,22 +77,6 @@ def prepare(options: Options) -> dict[str, Any]:
     manifest["seconds"] = round(time.perf_counter() - started, 2)
     write(options.out, parts, ledger, manifest)
     return manifest
-
-
-def load_encoder(model: str, template: str) -> Encoder:
-    """The encoder of a model directory (or hub name) and a template. Raises InputError where either is not there."""
-    from transformers import AutoTokenizer
-
-    if Path(model).exists() and not any(Path(model).glob("tokenizer*")):
-        raise InputError(f"--model {model}: has no tokenizer files; give a complete Hugging Face model directory")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"--model {model}: no tokenizer could be loaded from it; give a Hugging Face model directory, or the name "
-            "of a model on the hub that this machine can reach"
-        ) from error
-    return Encoder(templates.load(template, tokenizer), tokenizer)
 
 
 def read_and_clean(options: Options) -> tuple[list[Record], Counter[str]]:

@@ -7,13 +7,12 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 from rich.progress import Progress
-from transformers import AutoTokenizer
 
-import templates
 from serve.model_directory import look_at
 from serve.parity import Named, Parity, Server, compare
 from serve.parity_report import report
 from templates import Encoder, InputError, Message
+from templates.loading import load_encoder
 
 
 def run(model: str, *, base_url: str, conversations: Path | None, limit: int) -> int:
@@ -21,8 +20,7 @@ def run(model: str, *, base_url: str, conversations: Path | None, limit: int) ->
     directory = look_at(model).directory
     if directory is None:
         raise InputError(f"{model}: parity needs the model's directory, since the trainer's ids are made from it")
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    encoder = Encoder(templates.load("tokenizer", tokenizer), tokenizer)
+    encoder = load_encoder("tokenizer", directory)
     named = read_named(conversations, limit) if conversations else hostile(encoder)
     parity = asyncio.run(_compare(encoder, named, base_url))
     Console().print(report(parity, encoder))

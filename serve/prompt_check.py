@@ -25,13 +25,10 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> str | None
     if model.directory is None:
         _say(f"{model.path}: prompts are rendered by vLLM, since only a model directory can be checked")
         return None
-    from transformers import AutoTokenizer
+    from templates.loading import load_encoder
 
-    import templates
-
-    tokenizer = AutoTokenizer.from_pretrained(model.directory)
     try:
-        encoder = templates.Encoder(templates.load("tokenizer", tokenizer), tokenizer)
+        encoder = load_encoder("tokenizer", model.directory)
     except InputError as error:
         _say(f"{model.path}: prompts are rendered by vLLM, since they cannot be guarded: {error}")
         return None

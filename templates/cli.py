@@ -3,14 +3,10 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from templates.errors import InputError
-
-if TYPE_CHECKING:
-    from templates.encoder import Encoder
+from templates.loading import load_encoder
 
 _EXAMPLES = """\
 examples:
@@ -122,21 +118,3 @@ def _preview(arguments: argparse.Namespace) -> None:
         return
     write_html(shown, arguments.html)
     print(f"wrote {arguments.html}")
-
-
-def load_encoder(name: str, model: str) -> "Encoder":
-    """The encoder of a template's name with a model's tokenizer, without the network. Raises InputError."""
-    from transformers import AutoTokenizer
-
-    from templates.encoder import Encoder
-    from templates.template import load
-
-    if Path(model).is_dir() and not any(Path(model).glob("tokenizer*")):
-        raise InputError(f"--model {model}: has no tokenizer files; give a complete Hugging Face model directory")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # a damaged tokenizer.json raises KeyError, or the Rust library's bare Exception
-        raise InputError(
-            f"--model {model}: no tokenizer could be loaded from it; give a Hugging Face model directory"
-        ) from error
-    return Encoder(load(name, tokenizer), tokenizer)

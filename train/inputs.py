@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 import templates
 from templates.errors import InputError
+from templates.loading import load_tokenizer
 from train.data import Windows, read_manifest
 from train.model import read_config
 from train.recipe import Recipe
@@ -31,20 +32,12 @@ def read_inputs(recipe: Recipe) -> Inputs:
     """Read and check everything but the weights. Raises InputError with the numbers and the next step."""
     manifest = read_manifest(recipe.data.path)
     config = read_config(recipe.model.path)
-    tokenizer = _read_tokenizer(recipe.model.path)
+    tokenizer = load_tokenizer(recipe.model.path)
     encoder = templates.Encoder(templates.load(manifest["template"], tokenizer), tokenizer)
     _check_fingerprint(recipe, manifest, encoder.fingerprint)
     windows, held_out = Windows(recipe.data.path / "train"), Windows(recipe.data.path / "held_out")
     _check_windows(recipe, windows, config)
     return Inputs(manifest, config, tokenizer, encoder, windows, held_out)
-
-
-def _read_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: has no tokenizer that can be loaded; give a complete model directory") from error
-    return tokenizer
 
 
 def _check_fingerprint(recipe: Recipe, manifest: dict[str, Any], ours: templates.Fingerprint) -> None:
