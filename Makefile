@@ -15,7 +15,7 @@ MODEL ?=
 STEPS ?=
 ONCE ?=
 
-.PHONY: help demo test unit lint format bench clean
+.PHONY: help demo test unit lint format clean
 
 help:
 	@echo "make demo   a dump -> windows -> training -> vLLM -> a chat page, on a small real model"
