@@ -41,20 +41,21 @@ def main() -> None:
     args = parse_args()
     cast("TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)  # in order with what the commands print
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with Ctrl-C ignored
     work = args.work
     model = args.model or base_model()
     data, before, after = work / "data", work / "before", work / "model"
     prepare(args.dump, model, data)
     train(model, data, before, steps=0)
-    with serving(before, ui=False) as (api, _):
+    with serving(before, ui=False) as (api, _, _):
         stopped_before = stop_rate(api, data, work / "replies-before.json")
     train(model, data, after, steps=args.steps)
-    with serving(after, ui=True) as (api, page):
+    with serving(after, ui=True) as (api, page, server):
         stopped_after = stop_rate(api, data, work / "replies-after.json")
         ask(api)
         summarise(data, after, (stopped_before, stopped_after), (api, page))
         if not args.once:
-            stay_up(page)
+            stay_up(page, server)
 
 
 def parse_args() -> argparse.Namespace:
@@ -101,8 +102,8 @@ def train(model: str, data: Path, out: Path, *, steps: int) -> None:
 
 
 @contextmanager
-def serving(model: Path, *, ui: bool) -> Iterator[tuple[str, str]]:
-    """`chaku serve` while the block runs; gives the addresses of the API and of the chat page."""
+def serving(model: Path, *, ui: bool) -> Iterator[tuple[str, str, "subprocess.Popen[bytes]"]]:
+    """`chaku serve` while the block runs; gives the addresses of the API and of the chat page, and the process."""
     console.rule(f"[bold]Serve: {model}", align="left")
     port, ui_port = free_port(8000), free_port(7860)
     argv = ["serve", str(model), "--port", str(port), *(["--ui-port", str(ui_port)] if ui else ["--no-ui"])]
@@ -113,7 +114,7 @@ def serving(model: Path, *, ui: bool) -> Iterator[tuple[str, str]]:
         wait_for(f"http://127.0.0.1:{port}/health", server)
         if ui:
             wait_for(page, server)
-        yield api, page
+        yield api, page, server
     finally:
         server.terminate()
         try:
@@ -199,12 +200,12 @@ def summarise(data: Path, model: Path, stopped: tuple[str, str], addresses: tupl
     console.print(table)
 
 
-def stay_up(page: str) -> None:
-    """Show the page and wait for Ctrl-C."""
+def stay_up(page: str, server: "subprocess.Popen[bytes]") -> None:
+    """Show the page and wait for Ctrl-C; where the server dies first, the demo ends with its exit code."""
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(page)
     console.print(f"Chat at {page} - Ctrl-C stops everything.")
-    signal.pause()
+    sys.exit(server.wait())
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 whatever the file holds
