@@ -8,11 +8,11 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from data_tools.clean import clean_record
 from data_tools.progress import Report
-from data_tools.readers import read_records
+from data_tools.readers.json_stream import read_records
 from data_tools.records import RawRecord, Record, parse
-from data_tools.roles import repair
+from data_tools.rules.roles import repair
+from data_tools.rules.text import clean_record
 from templates import Conversation
 
 _BATCH = 128

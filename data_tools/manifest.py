@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_tools.clean import RULES
 from data_tools.ledger import turn_counts
+from data_tools.rules.text import RULES
 from data_tools.windows import Document
 from templates.encoder import Encoder
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_tools.records import Record, Turn
-from data_tools.roles import repair
+from data_tools.rules.roles import repair
 
 LETTERS = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
 

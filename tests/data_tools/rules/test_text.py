@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_tools.clean import clean_record, clean_text
 from data_tools.records import Record, Turn
+from data_tools.rules.text import clean_record, clean_text
 
 ZWJ, ZWNJ = "\u200d", "\u200c"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from data_tools.html_markdown import is_html, to_markdown
+from data_tools.rules.html_markdown import is_html, to_markdown
 
 SVG = '<svg stroke="currentColor" viewBox="0 0 24 24" class="h-4 w-4"><path d="M16 4h2"></path></svg>'
 BAR = "flex items-center relative text-gray-200 bg-gray-800 px-4 py-2 text-xs font-sans"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from data_tools.markdown_inline import MARKS, Inline, attribute
+from data_tools.rules.markdown_inline import MARKS, Inline, attribute
 
 _LANGUAGE = re.compile(r"\blang(?:uage)?-([^\s\"]*)")
 _BACKTICKS = re.compile(r"^ *(`{3,})", re.MULTILINE)

@@ -9,7 +9,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from data_tools.markdown_writer import MarkdownWriter
+from data_tools.rules.markdown_writer import MarkdownWriter
 
 # The wrappers of a rendered reply: ShareGPT kept them for some replies, and a bare <div> for most.
 _WRAPPER = re.compile(r'<div class="[^"]*(?:\bmarkdown\b|\bprose\b|whitespace-pre-wrap)[^"]*"')

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_tools import readers
-from data_tools.readers import read_records
+from data_tools.readers import json_stream
+from data_tools.readers.json_stream import read_records
 from templates import InputError
 
 RECORDS = [{"id": str(n), "conversations": [{"from": "human", "value": f"größer {n} \ud83d"}]} for n in range(5)]
@@ -22,7 +22,7 @@ def values(path: Path) -> list[object]:
 def test_every_form_gives_the_same_records(
     form: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", chunk)
+    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
     text = {
         "list": json.dumps(RECORDS),
         "indented list": json.dumps(RECORDS, indent=2) + "\n",
@@ -37,7 +37,7 @@ def test_every_form_gives_the_same_records(
 
 
 def test_long_numbers_survive_a_chunk_border(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_CHUNK", 3)
+    monkeypatch.setattr(json_stream, "_CHUNK", 3)
     path = tmp_path / "dump.json"
     path.write_text('[123456789, {"conversations": []}, 1234567]')
     assert values(path) == [123456789, {"conversations": []}, 1234567]

@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from data_tools.characters import (
+from data_tools.records import Record
+from data_tools.rules.characters import (
     control_characters,
     line_endings,
     lone_surrogates,
     symbol_bullets,
     zero_width,
 )
-from data_tools.html_markdown import is_html, to_markdown
-from data_tools.records import Record
+from data_tools.rules.html_markdown import is_html, to_markdown
 from templates import Role
 
 _ANYONE: tuple[Role, ...] = ("system", "user", "assistant", "tool")

@@ -1,0 +1,1 @@
+"""The data commands, one file each: its options, and what it prints."""

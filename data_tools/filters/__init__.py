@@ -1,0 +1,1 @@
+"""What decides over whole conversations: language, near duplicates, contamination."""

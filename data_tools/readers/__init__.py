@@ -1,0 +1,1 @@
+"""Dumps in: one file for each kind of dump, all giving raw records as a stream."""
