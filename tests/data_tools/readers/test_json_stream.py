@@ -90,6 +90,6 @@ def test_missing_directory_and_encoding(tmp_path: Path) -> None:
 def test_a_cut_anywhere_is_called_truncated(cut: int) -> None:
     text = json.dumps(RECORDS, indent=1)
     path = Path("/dev/null")
-    stream = readers._JsonStream(path, io.StringIO(text[: min(cut, len(text) - 1)]), lambda _: None)
+    stream = json_stream._JsonStream(path, io.StringIO(text[: min(cut, len(text) - 1)]), lambda _: None)
     with pytest.raises(InputError, match="truncated"):
         list(stream.values())
