@@ -39,8 +39,8 @@ def serve(argv: list[str]) -> int:
     refuse_busy_port("--port", args.host, args.port)
     if not args.no_ui:
         refuse_busy_port("--ui-port", args.host, args.ui_port)
-    fingerprint = check_prompts(model, ignore_fingerprint=args.ignore_fingerprint)
-    command = engine_command(model, host=args.host, port=args.port, fingerprint=fingerprint, extra=extra)
+    prompts = check_prompts(model, ignore_fingerprint=args.ignore_fingerprint)
+    command = engine_command(model, host=args.host, port=args.port, prompts=prompts, extra=extra)
     root, page = f"http://{args.host}:{args.port}", f"http://{args.host}:{args.ui_port}/"
     services = [Service("engine", command.argv, command.environment, f"{root}/health")]
     if not args.no_ui:

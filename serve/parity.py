@@ -60,12 +60,19 @@ class Server:
 
     async def model(self) -> str:
         """The name of the served model. Raises InputError where no server answers."""
-        return str((await self._call("GET", "/v1/models", None))["data"][0]["id"])
+        listing = await self._call("GET", "/v1/models", None)
+        try:
+            return str(listing["data"][0]["id"])
+        except (KeyError, IndexError, TypeError) as error:
+            raise self._no_openai("/v1/models") from error
 
     async def prompt_ids(self, model: str, messages: Sequence[Message]) -> list[int]:
         """The ids that the server sends to its engine for these messages. Raises InputError where it refuses them."""
         body = {"model": model, "messages": [{"role": item.role, "content": item.content} for item in messages]}
-        return list((await self._call("POST", "/tokenize", body))["tokens"])
+        answer = await self._call("POST", "/tokenize", body)
+        if not isinstance(answer.get("tokens"), list):
+            raise self._no_openai("/tokenize")
+        return list(answer["tokens"])
 
     async def _call(self, method: str, path: str, body: object) -> dict[str, Any]:
         where = f"--base-url {self._client.base_url}"
@@ -74,9 +81,22 @@ class Server:
                 response = await self._client.request(method, path, json=body)
         except httpx.TransportError as error:
             raise InputError(f"{where}: no server answers ({error}); start one with `chaku serve`") from error
+        if response.status_code in (401, 403):
+            raise InputError(f"{where}: {path} answers {response.status_code}; put the server's key in OPENAI_API_KEY")
+        if response.status_code == 404 and path == "/tokenize":
+            raise InputError(f"{where}: has no /tokenize, so nobody can see its prompt ids; parity needs a vLLM server")
         if response.is_error:
             raise InputError(f"{where}: {path} answers {response.status_code}: {response.text[:300]}")
-        return dict(response.json())
+        try:
+            return dict(response.json())
+        except (ValueError, TypeError) as error:
+            raise self._no_openai(path) from error
+
+    def _no_openai(self, path: str) -> InputError:
+        return InputError(
+            f"--base-url {self._client.base_url}: {path} answers something else than vLLM's server does; "
+            "give the address that `chaku serve` prints"
+        )
 
 
 async def compare(

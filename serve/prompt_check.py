@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from serve.model_directory import ServedModel
@@ -16,8 +17,16 @@ _KEPT_IN = {
 }
 
 
-def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> str | None:
-    """The digest of the prompts that Chaku's renderer makes for this model, or None, with a line that says why not.
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts that Chaku's renderer makes: their digest, and the plain text (if any) that ends a reply."""
+
+    fingerprint: str
+    stop_strings: tuple[str, ...] = ()
+
+
+def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | None:
+    """What Chaku's renderer makes for this model, or None, with a line that says why not.
 
     Raises InputError where the tokenizer, the template or their versions are not those of the model's training,
     naming the file that differs.
@@ -35,11 +44,7 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> str | None
     recorded = _recorded(model)
     if recorded is not None and not ignore_fingerprint:
         _refuse_changes(model, recorded, encoder.fingerprint.parts)
-    if encoder.stop_strings:
-        _say(
-            f'{model.path}: plain text ends its replies; send "stop": {json.dumps(encoder.stop_strings)} with requests'
-        )
-    return encoder.fingerprint.digest
+    return Prompts(encoder.fingerprint.digest, tuple(encoder.stop_strings))
 
 
 def _recorded(model: ServedModel) -> dict[str, str] | None:

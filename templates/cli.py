@@ -27,7 +27,7 @@ examples:
   chaku templates preview --template tokenizer --model SmolLM2-135M/ conversations.jsonl --record 3 --html look.html
 
 A conversation is {"id": "...", "messages": [{"role": "user", "content": "..."}, ...]}, as `chaku data prepare` and
-`chaku data convert` write them."""
+`chaku data convert` write them, or a raw record of ShareGPT."""
 _NAME_HELP = "a format of `chaku templates list`, fastchat:NAME, tokenizer, or a .jinja file"
 _MODEL_HELP = "the model whose tokenizer is used: a directory, or a hub name that was downloaded before"
 

@@ -4,16 +4,19 @@ import json
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from templates.conversation import Conversation, as_messages
 from templates.errors import InputError
 
+_SHAREGPT_ROLES = {"human": "user", "gpt": "assistant"}
 _NEXT_STEP = "`chaku data convert FILE --to messages --out conversations.jsonl` makes conversations of a dump"
 
 
 def read_record(path: Path, number: int) -> Conversation:
     """The conversation ``{"id", "messages": [{"role", "content"}]}`` that is `number` in the file, counted from 0.
+
+    ShareGPT's ``{"id", "conversations": [{"from", "value"}]}`` is read too, as it stands: nothing is cleaned.
 
     Of JSON Lines only that one is parsed, however large the file is. Raises InputError where the file cannot be read,
     has no such record, or the record is no conversation.
@@ -50,9 +53,17 @@ def _nth(file: TextIO, path: Path, number: int) -> object:
 
 
 def _conversation(record: object, *, source: str) -> Conversation:
-    if not isinstance(record, dict) or not isinstance(record.get("messages"), list):
-        raise TypeError('it is no {"id": ..., "messages": [...]}')
-    items = record["messages"]
+    if not isinstance(record, dict) or not isinstance(record.get("messages", record.get("conversations")), list):
+        raise TypeError('it is no {"id": ..., "messages": [...]}, nor ShareGPT\'s {"id": ..., "conversations": [...]}')
+    turns = record.get("conversations", ())
+    items: list[Any] = record["messages"] if "messages" in record else list(map(_as_message, turns))
     if not items or not all(isinstance(item, Mapping) for item in items):
         raise TypeError('"messages" holds no {"role": ..., "content": ...}')
     return Conversation(id=str(record.get("id", "")), messages=tuple(as_messages(items)), source=source)
+
+
+def _as_message(turn: object) -> object:
+    """A turn of ShareGPT as a message; what is no such turn as it is."""
+    if not isinstance(turn, Mapping) or not {"from", "value"} <= turn.keys():
+        return turn
+    return {"role": _SHAREGPT_ROLES.get(turn["from"], turn["from"]), "content": turn["value"]}

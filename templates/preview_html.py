@@ -26,7 +26,8 @@ h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 .tokens { font: 14px/1.9 ui-monospace, "Noto Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere;
   tab-size: 4; margin: 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; }
-.token { unicode-bidi: isolate; border-right: 1px solid var(--line); padding-right: 1px; margin-right: 1px; }
+/* an edge that takes no room, so that Arabic letters of two tokens still join */
+.token { box-shadow: 1px 0 var(--line); }
 .control { color: var(--control); background: var(--control-paper); border: 1px solid var(--control);
   border-radius: 3px; padding: 0 2px; }
 .supervised { color: var(--taught); background: var(--taught-paper); font-weight: 600; text-decoration: underline;

@@ -3,6 +3,7 @@ import pytest
 from serve import engine
 from serve.engine import engine_command
 from serve.model_directory import ServedModel
+from serve.prompt_check import Prompts
 from templates import InputError
 
 SMALL = {"max_position_embeddings": 8192, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3}
@@ -12,6 +13,8 @@ LARGE_MODEL = ServedModel(
     name="large",
     config={"max_position_embeddings": 4096, "num_hidden_layers": 40, "num_attention_heads": 40, "hidden_size": 5120},
 )
+
+PROMPTS = Prompts(fingerprint="f00d")
 
 
 def option(argv: list[str], name: str) -> str:
@@ -26,8 +29,8 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cpu")
 def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
-    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
-    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
+    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
+    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
     assert option(small.argv, "--max-model-len") == "8192"
     # 40 layers x 40 heads x 128 x keys and values x 2 bytes = 800 KiB a token: 2 GiB hold 2,621 tokens
     assert option(large.argv, "--max-model-len") == "2560"
@@ -39,9 +42,7 @@ def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
 @pytest.mark.usefixtures("cpu")
 def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
-    command = engine_command(
-        SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint=None, extra=["--max-model-len", "512"]
-    )
+    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=None, extra=["--max-model-len", "512"])
     assert command.argv[-2:] == ["--max-model-len", "512"]
     assert command.environment["VLLM_CPU_KVCACHE_SPACE"] == "4"
     assert "--tokenizer-mode" not in command.argv
@@ -50,7 +51,7 @@ def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -
 def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d").argv
+    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS).argv
     assert option(argv, "--tensor-parallel-size") == "2"
     assert option(argv, "--tokenizer-mode") == "chaku"
     assert option(argv, "--middleware") == "serve.fingerprint_middleware.FingerprintMiddleware"
@@ -60,4 +61,14 @@ def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch)
 def test_without_vllm_the_line_that_installs_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda _: False)
     with pytest.raises(InputError, match=r"chaku\[serve-cpu\]"):
-        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, fingerprint="f00d")
+        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
+
+
+@pytest.mark.usefixtures("cpu")
+def test_plain_text_that_ends_replies_is_handed_to_the_middleware() -> None:
+    prompts = Prompts(fingerprint="f00d", stop_strings=("\n###",))
+    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=prompts)
+    assert "serve.stop_middleware.StopStringsMiddleware" in command.argv
+    assert command.environment["CHAKU_STOP_STRINGS"] == '["\\n###"]'
+    without = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
+    assert "serve.stop_middleware.StopStringsMiddleware" not in without.argv

@@ -94,12 +94,30 @@ def test_another_template_is_told_from_another_tokenizer(
 
 
 @pytest.mark.parametrize(
-    ("status", "complaint"), [(404, "/v1/models answers 404"), (500, "/v1/models answers 500: broken")]
+    ("status", "complaint"),
+    [
+        (404, "/v1/models answers 404"),
+        (500, "/v1/models answers 500: broken"),
+        (401, "OPENAI_API_KEY"),
+        (200, "/v1/models answers something else"),
+    ],
 )
 def test_a_server_that_refuses_is_named(encoder: Encoder, status: int, complaint: str) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, text="broken"))
     with pytest.raises(InputError, match=complaint):
         run(encoder, [("a", talk("Hi", "Hello"))], transport)
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint"), [(404, "has no /tokenize"), (200, "/tokenize answers something else")]
+)
+def test_a_server_without_tokenize_is_named(encoder: Encoder, status: int, complaint: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_listing = request.url.path == "/v1/models"
+        return httpx.Response(200 if is_listing else status, json={"data": [{"id": "m"}]} if is_listing else {})
+
+    with pytest.raises(InputError, match=complaint):
+        run(encoder, [("a", talk("Hi", "Hello"))], httpx.MockTransport(answer))
 
 
 def test_an_absent_server_is_named(encoder: Encoder) -> None:

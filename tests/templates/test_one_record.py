@@ -66,3 +66,16 @@ def test_what_cannot_be_read_is_named(file: Path) -> None:
     file.write_bytes(b'{"id": "\xff"}')
     with pytest.raises(InputError, match="is not UTF-8"):
         read_record(file, 0)
+
+
+def test_a_record_of_sharegpt_is_read_as_it_stands(file: Path) -> None:
+    turns = [{"from": "human", "value": "1 / 2Hi"}, {"from": "gpt", "value": "<div>Hello</div>"}]
+    file.write_text(json.dumps([{"id": "x", "conversations": turns}]), encoding="utf-8")
+    messages = (Message(role="user", content="1 / 2Hi"), Message(role="assistant", content="<div>Hello</div>"))
+    assert read_record(file, 0) == Conversation(id="x", messages=messages, source=f"{file}#0")
+
+
+def test_a_record_with_neither_form_is_named(file: Path) -> None:
+    file.write_text('{"conversations": [{"from": "human"}]}', encoding="utf-8")
+    with pytest.raises(InputError, match="record 0: not a conversation"):
+        read_record(file, 0)
