@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands import convert, prepare
+from data_tools.commands import convert, prepare, stats
 
-_COMMANDS = (prepare, convert)
+_COMMANDS = (prepare, stats, convert)
 
 
 def main(argv: list[str]) -> int:

@@ -65,23 +65,11 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
 def print_summary(manifest: dict[str, Any], out: Path) -> None:
     """What was done, as a table on stdout."""
     from rich.console import Console
-    from rich.table import Table
 
-    columns = {"all": manifest["counts"], **manifest["parts"]}
-    table = Table(title=f"{manifest['template']}, windows of {manifest['window']} tokens", title_justify="left")
-    table.add_column("")
-    for name in columns:
-        table.add_column(name.replace("_", " "), justify="right")
-    for key in manifest["counts"]:
-        values = (counts[key] for counts in columns.values())
-        table.add_row(key.replace("_", " "), *(f"{v:.4f}" if isinstance(v, float) else f"{v:,}" for v in values))
+    from data_tools.commands.tables import rejected_table, totals_table
+
     console = Console()
-    console.print(table)
+    console.print(totals_table(manifest))
     if manifest["rejected"]:
-        rejected = Table(title="rejected turns, by rule", title_justify="left")
-        for name in ("rule", "turns", "supervised tokens"):
-            rejected.add_column(name, justify="left" if name == "rule" else "right")
-        for rule, held in manifest["rejected"].items():
-            rejected.add_row(rule, f"{held['turns']:,}", f"{held['supervised_tokens']:,}")
-        console.print(rejected)
+        console.print(rejected_table(manifest))
     console.print(f"written to {out} in {manifest['seconds']} s", markup=False, highlight=False)
