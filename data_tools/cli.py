@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands import convert, prepare, stats
+from data_tools.commands import clean, convert, merge, prepare, sample, stats
 
-_COMMANDS = (prepare, stats, convert)
+_COMMANDS = (prepare, stats, clean, convert, merge, sample)
 
 
 def main(argv: list[str]) -> int:

@@ -1,56 +1,112 @@
-"""`chaku data convert`: dumps, cleaned and with their roles repaired, in another convention."""
+"""`chaku data convert`: the conversations of dumps in another convention, word for word."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TextIO
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from data_tools.atomic import whole_file
-from data_tools.cleaning import clean_dumps
+from data_tools.plain import as_messages, json_line, read_plain, readable_turns, size_of
 from data_tools.progress import progress
-from data_tools.records import Record
+from data_tools.records import Record, Turn
+from data_tools.rules.roles import repair
 from templates import InputError
 
 _SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 
-
-def as_messages(record: Record) -> dict[str, object]:
-    """The OpenAI convention: ``{"id", "messages": [{"role", "content"}], "source"}``."""
-    messages = [{"role": message.role, "content": message.content} for message in record.messages]
-    return {"id": record.id, "messages": messages, "source": record.source}
+Shaped = tuple[dict[str, object] | None, Counter[str]]
 
 
-def as_sharegpt(record: Record) -> dict[str, object]:
-    """The ShareGPT convention: ``{"id", "conversations": [{"from", "value"}]}``."""
-    turns = [{"from": _SHAREGPT_ROLES[message.role], "value": message.content} for message in record.messages]
-    return {"id": record.id, "conversations": turns}
+@dataclass(slots=True)
+class Converted:
+    """How many conversations were written; what had no known role or text; what the convention cannot hold."""
+
+    written: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+    not_held: Counter[str] = field(default_factory=Counter)
 
 
-CONVENTIONS: dict[str, Callable[[Record], dict[str, object]]] = {"messages": as_messages, "sharegpt": as_sharegpt}
-
-
-def convert(inputs: Sequence[Path], *, to: str, out: Path, workers: int | None = None) -> tuple[int, Counter[str]]:
+def convert(inputs: Sequence[Path], *, to: str, out: Path) -> Converted:
     """Write all conversations of the dumps to `out` as JSON Lines, one at a time, so that memory stays flat.
 
-    Returns how many were written, and the turns that were rejected by rule. Raises InputError for bad input, and
-    where no conversation has a reply.
+    Texts are not cleaned: there and back is lossless in all that the convention holds, and the rest is counted.
+    Raises InputError for bad input, and where no conversation could be written.
     """
-    shape, written = CONVENTIONS[to], 0
-    rejected: Counter[str] = Counter()
-    total = sum(path.stat().st_size for path in inputs if path.is_file())
+    shape, done = CONVENTIONS[to], Converted()
     with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        with progress("convert", total=total) as report:
-            for batch, _ in clean_dumps(inputs, workers=workers, report=report):
-                written += _write(batch, shape, file)
-                rejected.update(turn.rule for record in batch for turn in record.turns if turn.rule)
-        if not written:
-            raise InputError(f"{inputs[0]}: not one conversation has a question with a reply; check its turns")
-    del rejected["merged"]
-    return written, rejected
+        with progress("convert", total=size_of(inputs)) as report:
+            for record in read_plain(inputs, report=report):
+                done.unreadable.update(turn.rule for turn in record.turns if turn.rule)
+                line, lost = shape(record)
+                done.not_held += lost
+                if line is not None:
+                    file.write(json_line(line))
+                    done.written += 1
+        if not done.written:
+            raise InputError(f"{inputs[0]}: not one conversation that --to {to} can hold; check its turns")
+    return done
 
 
-def _write(records: Sequence[Record], shape: Callable[[Record], dict[str, object]], file: TextIO) -> int:
-    usable = [record for record in records if record.messages]
-    file.writelines(json.dumps(shape(record), ensure_ascii=False) + "\n" for record in usable)
-    return len(usable)
+def to_messages(record: Record) -> Shaped:
+    """The OpenAI convention: ``{"id", "messages": [{"role", "content"}], "source"}``; holds all."""
+    return (as_messages(record) if readable_turns(record) else None), Counter()
+
+
+def to_sharegpt(record: Record) -> Shaped:
+    """The ShareGPT convention: ``{"id", "conversations": [{"from", "value"}]}``; has no train flags."""
+    turns = readable_turns(record)
+    said = [{"from": _SHAREGPT_ROLES[str(turn.role)], "value": turn.text} for turn in turns]
+    return ({"id": record.id, "conversations": said} if said else None), _flags(turns)
+
+
+def to_alpaca(record: Record) -> Shaped:
+    """The Alpaca convention: the last pair as `instruction` and `output`, those before it as `history`, `system`.
+
+    It has no ids, train flags or tool turns, and only whole pairs after an optional system prompt; what does not
+    fit that shape falls away by the rules of `repair`.
+
+    >>> turns = [Turn(0, "user", "Hi"), Turn(1, "assistant", "Yes?"), Turn(2, "user", "Why?"), Turn(3, "assistant", "")]
+    >>> to_alpaca(Record("dump#0", "dump.json", 0, turns))
+    ({'instruction': 'Why?', 'input': '', 'output': '', 'history': [['Hi', 'Yes?']]}, Counter())
+    """
+    turns = readable_turns(record)
+    lost = _flags(turns)
+    said = [(str(turn.role), turn.text) for turn in turns]
+    if not _is_pairs(said):
+        said = _repaired(record, turns, lost)
+    if not said:
+        return None, lost
+    if record.id != f"{PurePath(record.file).stem}#{record.index}":
+        lost["id"] += 1
+    *before, (_, question), (_, reply) = said
+    system = [text for role, text in before if role == "system"]
+    texts = [text for role, text in before if role != "system"]
+    history = [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+    line: dict[str, object] = {"instruction": question, "input": "", "output": reply}
+    return line | ({"history": history} if history else {}) | ({"system": system[0]} if system else {}), lost
+
+
+def _flags(turns: Sequence[Turn]) -> Counter[str]:
+    return +Counter({"train_flag": sum(turn.train is not None for turn in turns)})
+
+
+def _is_pairs(said: Sequence[tuple[str, str]]) -> bool:
+    """Whether it is pairs of question and reply, after at most one system prompt that says something."""
+    begin = int(bool(said) and said[0][0] == "system" and said[0][1] != "")
+    roles = [role for role, _ in said[begin:]]
+    return bool(roles) and roles == ["user", "assistant"] * (len(roles) // 2)
+
+
+def _repaired(record: Record, turns: Sequence[Turn], lost: Counter[str]) -> list[tuple[str, str]]:
+    """The pairs that can be made of the turns; counts in `lost` what falls away or is joined, by rule."""
+    copy = Record(record.id, record.file, record.index, [Turn(turn.index, turn.role, turn.text) for turn in turns])
+    repair(copy)
+    lost.update(turn.rule for turn in copy.turns if turn.rule)
+    return [(message.role, message.content) for message in copy.messages]
+
+
+CONVENTIONS: dict[str, Callable[[Record], Shaped]] = {
+    "messages": to_messages,
+    "sharegpt": to_sharegpt,
+    "alpaca": to_alpaca,
+}

@@ -26,13 +26,15 @@ class RawRecord:
 class Turn:
     """One input turn. `index` is its place in its record (-1: made from a `system` key or a whole bad record).
 
-    `rule` names what decided its fate: why it is rejected, or `merged` where it joined the turn before it.
+    `rule` names what decided its fate: why it is rejected, or `merged` where it joined the turn before it. `train`
+    is the dump's own word on whether a reply carries loss; None where it says nothing.
     """
 
     index: int
     role: Role | None
     text: str
     rule: str = ""
+    train: bool | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def parse(raw: RawRecord) -> Record:
     Rules: `not_an_object`, `no_conversations` (the whole record), `not_a_turn`, `unknown_role`, `not_text` (one turn).
 
     >>> parse(RawRecord("dump.json", 0, {"id": "a", "conversations": [{"from": "human", "value": "Hi"}]})).turns
-    [Turn(index=0, role='user', text='Hi', rule='')]
+    [Turn(index=0, role='user', text='Hi', rule='', train=None)]
     """
     value = raw.value
     if not isinstance(value, dict):
@@ -111,4 +113,5 @@ def _parse_turn(index: int, item: object) -> Turn:
         return Turn(index, None, text if isinstance(text, str) else "", "unknown_role")
     if not isinstance(text, str):
         return Turn(index, role, "", "not_text")
-    return Turn(index, role, text)
+    train = item.get("train")
+    return Turn(index, role, text, train=train if isinstance(train, bool) else None)

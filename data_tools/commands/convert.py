@@ -5,31 +5,38 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import check_workers
+from data_tools.commands.common import in_words
+
+_EXAMPLES = """\
+examples:
+  chaku data convert dump.json --to messages --out conversations.jsonl
+  chaku data convert conversations.jsonl --to alpaca --out alpaca.jsonl
+
+Texts stay as they are; `chaku data clean` cleans them. What a convention cannot hold is printed with its count.
+"""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser of `chaku data`."""
     convert = commands.add_parser(
         "convert",
-        help="clean dumps and write them in another convention",
-        description="Clean dumps, repair their roles, and write them as JSON Lines in another convention.",
-        epilog="example:\n  chaku data convert dump.json --to messages --out conversations.jsonl\n",
+        help="write dumps in another convention, word for word",
+        description="Write the conversations of dumps as JSON Lines in another convention, word for word.",
+        epilog=_EXAMPLES,
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     add = convert.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump: ShareGPT JSON or JSON Lines")
-    add("--to", required=True, choices=("sharegpt", "messages"), help="the convention to write")
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump or a conversations file")
+    add("--to", required=True, choices=("sharegpt", "messages", "alpaca"), help="the convention to write")
     add("--out", required=True, type=Path, metavar="FILE", help="the JSON Lines file to write")
-    add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
     convert.set_defaults(run=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    check_workers(arguments.workers)
     from data_tools.convert import convert
 
-    written, rejected = convert(arguments.inputs, to=arguments.to, out=arguments.out, workers=arguments.workers)
-    named = ", ".join(f"{rule} {turns:,}" for rule, turns in rejected.most_common()) or "none"
-    print(f"wrote {written:,} conversations to {arguments.out}; turns left out, by rule: {named}")
+    done = convert(arguments.inputs, to=arguments.to, out=arguments.out)
+    print(f"wrote {done.written:,} conversations to {arguments.out}")
+    print(f"what {arguments.to} cannot hold: {in_words(done.not_held)}")
+    print(f"turns without a known role or a text: {in_words(done.unreadable)}")
     return 0

@@ -90,4 +90,7 @@ def _merge(turns: list[Turn]) -> Message:
     for turn in turns[1:]:
         turn.rule = "merged"
     role: Role = turns[0].role or "user"
-    return Message(role=role, content="\n\n".join(turn.text for turn in turns))
+    flags = {turn.train for turn in turns}
+    # A merged reply is taught only where none of its turns is kept from it.
+    train = False if False in flags else True if True in flags else None
+    return Message(role=role, content="\n\n".join(turn.text for turn in turns), train=train)

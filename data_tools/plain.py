@@ -1,0 +1,52 @@
+"""Conversations as they came: read from any dump with nothing cleaned, written as JSON Lines."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from data_tools.progress import Report
+from data_tools.readers.json_stream import read_records
+from data_tools.records import Record, Turn, parse
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read_plain(paths: Sequence[Path], *, report: Report) -> Iterator[Record]:
+    """The records of dumps, one by one, their texts untouched. Raises InputError as `read_records` does."""
+    for path in paths:
+        yield from map(parse, read_records(path, report=report))
+
+
+def readable_turns(record: Record) -> list[Turn]:
+    """The turns that have a role and a text; the others carry the rule that says why they have none."""
+    return [turn for turn in record.turns if turn.role and not turn.rule]
+
+
+def as_messages(record: Record) -> dict[str, object]:
+    """The OpenAI convention, with the dump's own train flags.
+
+    >>> as_messages(Record("a", "dump.json", 0, [Turn(0, "user", "Hi"), Turn(1, "assistant", "Yes?", train=False)]))
+    {'id': 'a', 'messages': [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Yes?',
+    'train': False}], 'source': 'dump.json#0'}
+    """
+    messages = []
+    for turn in readable_turns(record):
+        message: dict[str, object] = {"role": turn.role, "content": turn.text}
+        messages.append(message if turn.train is None else message | {"train": turn.train})
+    return {"id": record.id, "messages": messages, "source": record.source}
+
+
+def json_line(value: object) -> str:
+    """A value as a line of JSON Lines in UTF-8; halves of surrogate pairs, which UTF-8 has no bytes for, are escaped.
+
+    >>> json_line({"id": "é", "text": "\\ud83d"})
+    '{"id": "é", "text": "\\\\ud83d"}\\n'
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n"
+
+
+def size_of(paths: Sequence[Path]) -> int:
+    """The bytes of the files, for a progress bar."""
+    return sum(path.stat().st_size for path in paths if path.is_file())
