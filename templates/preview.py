@@ -75,23 +75,27 @@ def example() -> Conversation:
 def preview(encoder: Encoder, conversation: Conversation) -> Preview:
     """Encode a conversation and cut its tokens into spans, turn by turn."""
     [encoded] = encoder.encode([conversation])
-    controls = frozenset(encoder.control_ids)
-    spans = [
-        Span(text="", ids=(token_id,), kind=_kind(is_control, is_supervised), is_control=is_control)
-        for token_id, is_supervised in zip(encoded.ids, encoded.mask, strict=True)
-        for is_control in [token_id in controls]
-    ]
-    pieces = encoder.token_bytes(encoded.ids)
     starts = [0, *encoded.turn_ends[:-1]]
     return Preview(
         template=encoder.template.name,
         conversation=conversation,
         turns=[
-            list(_joined(spans[start:end], pieces[start:end]))
+            spans_of(encoder, encoded.ids[start:end], encoded.mask[start:end])
             for start, end in zip(starts, encoded.turn_ends, strict=True)
         ],
         rejected=dict(encoded.rejected),
     )
+
+
+def spans_of(encoder: Encoder, ids: Sequence[int], mask: Sequence[bool]) -> list[Span]:
+    """Token ids as spans of whole characters; the mask is True where a token is supervised."""
+    controls = frozenset(encoder.control_ids)
+    tokens = [
+        Span(text="", ids=(token_id,), kind=_kind(is_control, is_supervised), is_control=is_control)
+        for token_id, is_supervised in zip(ids, mask, strict=True)
+        for is_control in [token_id in controls]
+    ]
+    return list(_joined(tokens, encoder.token_bytes(ids)))
 
 
 def _kind(is_control: bool, is_supervised: bool) -> Kind:
