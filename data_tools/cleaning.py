@@ -11,8 +11,9 @@ from pathlib import Path
 from data_tools.progress import Report
 from data_tools.readers.json_stream import read_records
 from data_tools.records import RawRecord, Record, parse
+from data_tools.rules.cleaner import DEFAULT_RULES, clean_record
+from data_tools.rules.config import Rules
 from data_tools.rules.roles import repair
-from data_tools.rules.text import clean_record
 from templates import Conversation
 
 _BATCH = 128
@@ -22,7 +23,9 @@ _BIG = 32_000_000
 Batch = tuple[list[Record], Counter[str]]
 
 
-def clean_dumps(paths: Sequence[Path], *, workers: int | None, report: Report) -> Iterator[Batch]:
+def clean_dumps(
+    paths: Sequence[Path], *, workers: int | None, report: Report, rules: Rules = DEFAULT_RULES
+) -> Iterator[Batch]:
     """Cleaned and repaired records in input order, a batch at a time, with how many turns each rule changed.
 
     `workers`: processes; None takes one for each core where the dumps are big.
@@ -33,12 +36,12 @@ def clean_dumps(paths: Sequence[Path], *, workers: int | None, report: Report) -
     raws = (raw for path in paths for raw in read_records(path, report=report))
     batches = iter(lambda: list(islice(raws, _BATCH)), [])
     if workers == 1:
-        yield from map(clean_batch, batches)
+        yield from (clean_batch(batch, rules) for batch in batches)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         running: deque[Future[Batch]] = deque()
         for batch in batches:
-            running.append(pool.submit(clean_batch, batch))
+            running.append(pool.submit(clean_batch, batch, rules))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
         while running:
@@ -55,13 +58,13 @@ def read_conversations(path: Path, *, limit: int) -> list[Conversation]:
     return list(islice(usable, limit))
 
 
-def clean_batch(batch: Sequence[RawRecord]) -> Batch:
+def clean_batch(batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES) -> Batch:
     """Parse, clean and repair some records."""
     counts: Counter[str] = Counter()
     records = []
     for raw in batch:
         record = parse(raw)
-        counts.update(clean_record(record))
+        counts.update(clean_record(record, rules))
         repair(record)
         records.append(record)
     return records, counts

@@ -8,9 +8,13 @@ _JOINING = (
     "\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff"
     "\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
 )
+# Thai, Lao, Burmese and Khmer are written without spaces; a zero-width space may stand where a line may break.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ZERO_WIDTH = re.compile(f"[\u00ad\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]|(?<![{_JOINING}])[\u200c\u200d]")
+_ZERO_WIDTH = re.compile(
+    f"(?<![{_UNSPACED}])\u200b|[\u00ad\u2060-\u2064\ufeff\ufff9-\ufffb]|(?<![{_JOINING}])[\u200c\u200d]"
+)
 _LINE_ENDINGS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -53,7 +57,7 @@ def control_characters(text: str) -> str:
 
 
 def zero_width(text: str) -> str:
-    """Drop characters without width, but keep joiners within emoji, Persian and Indic text.
+    """Drop characters without width, but keep joiners within emoji, Persian and Indic text, and breaks within Thai.
 
     Direction marks stay in a text that has letters written from right to left.
 

@@ -10,15 +10,15 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from data_tools.rules.markdown_writer import MarkdownWriter
+from data_tools.rules.tangled import is_tangled
 
 # The wrappers of a rendered reply: ShareGPT kept them for some replies, and a bare <div> for most.
-_WRAPPER = re.compile(r'<div class="[^"]*(?:\bmarkdown\b|\bprose\b|whitespace-pre-wrap)[^"]*"')
+_WRAPPER = re.compile(r'<div class="[^"]{0,400}?(?:\bmarkdown\b|\bprose\b|whitespace-pre-wrap)[^"]{0,400}"')
 _BARE = re.compile(r"<(div|p|ol|ul|pre|table|h[1-6]|blockquote)(?: class=\"[^\"]*\")?>(?! )")
 _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
-_TAG = re.compile(r'<(/?)([a-z][^\s/>]*)((?:[^>"]|"[^"]*")*)>')
-# A tag may be called `th<!--`: its "<!--" begins no comment.
-_COMMENT = re.compile(r"(?<![a-z0-9<])<!--.*?-->", re.DOTALL)
+# A comment, or a tag; both are whole, as Lexbor wrote them. A tag may be called `th<!--`, which begins no comment.
+_TAG = re.compile(r'<!--.*?-->|<(/?)([a-z][^\s/>]*)((?:[^>"]++|"[^"]*")*)>', re.DOTALL)
 _UNSEEN = (
     "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, plaintext, title, head"
 )
@@ -34,13 +34,17 @@ def is_html(reply: str) -> bool:
     """
     reply = reply.strip()
     if _WRAPPER.match(reply):
-        return True
+        return not is_tangled(reply)
     opening = _BARE.match(reply)
     if opening is None or not reply.endswith(">"):
         return False
     if opening[1] == "div" and not reply.endswith("</div>"):
         return False
-    return _SOURCE_CODE.search(_PRE.sub("", reply)) is None
+    if is_tangled(reply):
+        return False
+    after_code = reply.rfind("</pre>") + len("</pre>")
+    shown = _PRE.sub("", reply[:after_code]) + reply[after_code:] if "</pre>" in reply else reply
+    return _SOURCE_CODE.search(shown) is None
 
 
 def to_markdown(html: str) -> str:
@@ -60,7 +64,9 @@ def to_markdown(html: str) -> str:
         writer.text(_unescape(parts[0]))
     for at in range(1, len(parts), 4):
         closing, name, attributes, text = parts[at : at + 4]
-        if closing:
+        if name is None:  # a comment
+            pass
+        elif closing:
             writer.close(name)
         else:
             writer.open(name, attributes)
@@ -83,7 +89,7 @@ def _normalised(html: str) -> str:
         for node in tree.css(".katex"):
             _replace_math(node)
     body = tree.body.html if tree.body is not None else None
-    return _COMMENT.sub("", body or "")
+    return body or ""
 
 
 def _replace_math(node: LexborNode) -> None:

@@ -8,7 +8,7 @@ from data_tools.rules.markdown_inline import MARKS, Inline, attribute
 
 _LANGUAGE = re.compile(r"\blang(?:uage)?-([^\s\"]*)")
 _BACKTICKS = re.compile(r"^ *(`{3,})", re.MULTILINE)
-_HEADER_BUTTONS = re.compile(r"(?:\s*(?:Copy code|Copied!|Copy|Edit))+\s*$")
+_HEADER_BUTTONS = ("Copy code", "Copied!", "Copy", "Edit")
 _LINE_START = re.compile(r"\n(?=[^\n])")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = (
@@ -58,7 +58,7 @@ class _CodeBlock:
         if self.code is None:
             code, name = header, ""
         else:
-            code, name = "".join(self.code), _HEADER_BUTTONS.sub("", header).strip()
+            code, name = "".join(self.code), _without_buttons(header)
         language = self.language or (name if len(name.split()) == 1 else "")
         ticks = "`" * max([3, *(len(run) + 1 for run in _BACKTICKS.findall(code))])
         return f"{ticks}{language}\n{code.rstrip(_NEWLINE)}\n{ticks}"
@@ -243,6 +243,14 @@ def _joined(item: _Container) -> str:
             parts.append("\n" if index in item.lists or not item.loose else "\n\n")
         parts.append(block)
     return "".join(parts)
+
+
+def _without_buttons(header: str) -> str:
+    """What a code block's header says beside the labels of its buttons."""
+    name = header.strip()
+    while button := next((label for label in _HEADER_BUTTONS if name.endswith(label)), ""):
+        name = name.removesuffix(button).rstrip()
+    return name
 
 
 def _rule(attributes: str) -> str:

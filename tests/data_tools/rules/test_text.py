@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_tools.records import Record, Turn
-from data_tools.rules.text import clean_record, clean_text
+from data_tools.rules.cleaner import clean_record, clean_text
 
 ZWJ, ZWNJ = "\u200d", "\u200c"
 

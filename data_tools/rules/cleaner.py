@@ -1,0 +1,54 @@
+"""Cleaning of a turn and of a record by the rules that are on. Cleaning twice equals cleaning once."""
+
+from collections import Counter
+from functools import lru_cache
+
+from data_tools.records import Record
+from data_tools.rules.config import Rules
+from data_tools.rules.rejections import rejection
+from data_tools.rules.text import RULES, Rule
+from templates import Role
+
+DEFAULT_RULES = Rules()
+# How the hits of one phrase are named among the counts of the rules.
+PHRASE = "blocked_phrase: "
+
+
+def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str, set[str]]:
+    """The cleaned text of a turn and the names of the rules that changed it.
+
+    The rules run until none finds anything, since one may lay bare what another looks for.
+    """
+    changed: set[str] = set()
+    active = _active(rules.text, role)
+    while True:
+        before = text
+        for rule in active:
+            result = rule.function(text)
+            if result != text:
+                changed.add(rule.name)
+                text = result
+        if text == before:
+            return text, changed
+
+
+def clean_record(record: Record, rules: Rules = DEFAULT_RULES) -> Counter[str]:
+    """Clean a record's turns in place, and reject by name those that a rule does not let pass.
+
+    Returns how many turns each rule changed, and for each blocked phrase how many turns held it.
+    """
+    counts: Counter[str] = Counter()
+    for turn in record.turns:
+        if turn.role is None or turn.rule:
+            continue
+        turn.text, changed = clean_text(turn.text, turn.role, rules)
+        counts.update(changed)
+        turn.rule, phrases = rejection(turn.text, turn.role, rules)
+        counts.update(PHRASE + phrase for phrase in phrases)
+    return counts
+
+
+@lru_cache(maxsize=16)
+def _active(text_rules: tuple[tuple[str, tuple[Role, ...]], ...], role: Role) -> tuple[Rule, ...]:
+    roles_of = dict(text_rules)
+    return tuple(rule for rule in RULES if role in roles_of[rule.name])
