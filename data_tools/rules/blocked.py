@@ -33,6 +33,15 @@ def read_phrases(path: Path) -> tuple[str, ...]:
     return phrases
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters, nothing between them.
+
+    >>> words_of("It's 5 o'clock, 你好!")
+    ['it', 's', '5', 'o', 'clock', '你', '好']
+    """
+    return _WORD.findall(text.lower())
+
+
 class BlockList:
     """Finds phrases in texts: whole words, in any case, whatever the spaces between them and the apostrophes in them.
 
@@ -47,12 +56,12 @@ class BlockList:
         self._by_first: dict[str, list[tuple[str, re.Pattern[str]]]] = defaultdict(list)
         for phrase in phrases:
             plain = phrase.translate(_APOSTROPHES)
-            self._by_first[_WORD.findall(plain.lower())[0]].append((phrase, _pattern(plain)))
+            self._by_first[words_of(plain)[0]].append((phrase, _pattern(plain)))
 
     def find(self, text: str) -> list[str]:
         """The phrases that the text holds, each once."""
         plain = text.translate(_APOSTROPHES) if not text.isascii() else text
-        words = set(_WORD.findall(plain.lower())) & self._by_first.keys()
+        words = set(words_of(plain)) & self._by_first.keys()
         return [phrase for word in sorted(words) for phrase, pattern in self._by_first[word] if pattern.search(plain)]
 
 

@@ -10,6 +10,8 @@ from data_tools.rules.text import RULES, Rule
 from templates import Role
 
 DEFAULT_RULES = Rules()
+# Real texts come to rest in the second or third pass.
+_MOST_PASSES = 8
 # How the hits of one phrase are named among the counts of the rules.
 PHRASE = "blocked_phrase: "
 
@@ -17,11 +19,12 @@ PHRASE = "blocked_phrase: "
 def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str, set[str]]:
     """The cleaned text of a turn and the names of the rules that changed it.
 
-    The rules run until none finds anything, since one may lay bare what another looks for.
+    The rules run until none finds anything, since one may lay bare what another looks for. A text that never comes
+    to rest (thousands of buttons' labels in turn) is no one's words: it stays as it came.
     """
     changed: set[str] = set()
-    active = _active(rules.text, role)
-    while True:
+    active, given = _active(rules.text, role), text
+    for _ in range(_MOST_PASSES):
         before = text
         for rule in active:
             result = rule.function(text)
@@ -30,6 +33,7 @@ def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str
                 text = result
         if text == before:
             return text, changed
+    return given, set()
 
 
 def clean_record(record: Record, rules: Rules = DEFAULT_RULES) -> Counter[str]:

@@ -5,7 +5,7 @@ import re
 # A counter that the page shows beside an edited message: at the start nothing but the text follows it ("2 / 2I want"),
 # so a space ("1 / 2 of people"), a digit, an operator or a single letter ("1 / 2x = 3") leaves it alone.
 _COUNTER_BEFORE = re.compile(r"\s*(\d{1,3}) / (\d{1,3})(?=\n|\Z|I\b|[^\W\d_]{2}|[^\x00-\x7f]|[\"'`#<\[{(@/$!?&])")
-_COUNTER_AFTER = re.compile(r"\n[ \t]*(\d{1,3}) / (\d{1,3})\s*\Z")
+_COUNTER_ALONE = re.compile(r"\n[ \t]*(\d{1,3}) / (\d{1,3})[ \t]*")
 _SHARE_PROMPT = "Share Prompt"
 # Each begins at a word, never at the spaces before it, so that a long run of spaces is read once.
 _COPY_COUNTS = re.compile(r"Copy\d{1,9} chars / \d{1,9} words[ \t]*$", re.MULTILINE)
@@ -18,11 +18,16 @@ def variant_counter(text: str) -> str:
     >>> variant_counter("2 / 2I want a plan"), variant_counter("1 / 2 of people agree")
     ('I want a plan', '1 / 2 of people agree')
     """
-    for pattern in (_COUNTER_BEFORE, _COUNTER_AFTER):
-        found = pattern.search(text) if pattern is _COUNTER_AFTER else pattern.match(text)
-        if found and 1 <= int(found[1]) <= int(found[2]):
-            text = text[: found.start()] + text[found.end() :]
-    return text
+    start, end = 0, len(text)
+    while (found := _COUNTER_BEFORE.match(text, start)) and 1 <= int(found[1]) <= int(found[2]):
+        start = found.end()
+    while (found := _COUNTER_ALONE.fullmatch(text, max(start, text.rfind("\n", start, end)), end)) and (
+        1 <= int(found[1]) <= int(found[2])
+    ):
+        end = found.start()
+        while end > start and text[end - 1].isspace():
+            end -= 1
+    return text[start:end] if end - start < len(text) else text
 
 
 def interface_debris(text: str) -> str:

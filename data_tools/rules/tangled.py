@@ -8,7 +8,7 @@ _VOID = frozenset(
 )
 # What a parser opens anew in each block where it was left open.
 _FORMATTING = frozenset(
-    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+    ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
 )
 # Shorter texts are parsed in a few milliseconds whatever is in them.
 _LONG = 5_000
