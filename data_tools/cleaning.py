@@ -9,8 +9,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from data_tools.progress import Report
-from data_tools.readers.json_stream import read_records
-from data_tools.records import RawRecord, Record, parse
+from data_tools.readers import input_files, parse, read_records
+from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.cleaner import DEFAULT_RULES, clean_record
 from data_tools.rules.config import Rules
 from data_tools.rules.roles import repair
@@ -24,24 +24,31 @@ Batch = tuple[list[Record], Counter[str]]
 
 
 def clean_dumps(
-    paths: Sequence[Path], *, workers: int | None, report: Report, rules: Rules = DEFAULT_RULES
+    paths: Sequence[Path],
+    *,
+    workers: int | None,
+    report: Report,
+    rules: Rules = DEFAULT_RULES,
+    format: str | None = None,
+    branches: Branches = "main",
 ) -> Iterator[Batch]:
     """Cleaned and repaired records in input order, a batch at a time, with how many turns each rule changed.
 
-    `workers`: processes; None takes one for each core where the dumps are big.
+    `workers`: processes; None takes one for each core where the dumps are big. `format` and `branches`: see
+    `read_records` and `parse`.
     """
-    total = sum(path.stat().st_size for path in paths if path.is_file())
+    total = sum(file.stat().st_size for path in paths for file in input_files(path))
     if workers is None:
         workers = (os.cpu_count() or 1) if total >= _BIG else 1
-    raws = (raw for path in paths for raw in read_records(path, report=report))
+    raws = (raw for path in paths for raw in read_records(path, format=format, report=report))
     batches = iter(lambda: list(islice(raws, _BATCH)), [])
     if workers == 1:
-        yield from (clean_batch(batch, rules) for batch in batches)
+        yield from (clean_batch(batch, rules, branches) for batch in batches)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         running: deque[Future[Batch]] = deque()
         for batch in batches:
-            running.append(pool.submit(clean_batch, batch, rules))
+            running.append(pool.submit(clean_batch, batch, rules, branches))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
         while running:
@@ -58,13 +65,13 @@ def read_conversations(path: Path, *, limit: int) -> list[Conversation]:
     return list(islice(usable, limit))
 
 
-def clean_batch(batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES) -> Batch:
+def clean_batch(
+    batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branches: Branches = "main"
+) -> Batch:
     """Parse, clean and repair some records."""
     counts: Counter[str] = Counter()
-    records = []
-    for raw in batch:
-        record = parse(raw)
+    records = [record for raw in batch for record in parse(raw, branches=branches)]
+    for record in records:
         counts.update(clean_record(record, rules))
         repair(record)
-        records.append(record)
     return records, counts

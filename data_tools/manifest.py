@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_tools.ledger import turn_counts
+from data_tools.readers import input_files
 from data_tools.rules.text import RULES
 from data_tools.windows import Document
 from templates.encoder import Encoder
@@ -48,9 +49,9 @@ def describe_encoder(encoder: Encoder, *, model: str) -> dict[str, object]:
 
 
 def describe_inputs(paths: Sequence[Path]) -> list[dict[str, object]]:
-    """Each input file with its size and sha256."""
+    """Each input file, also those of folders, with its size and sha256."""
     described: list[dict[str, object]] = []
-    for path in paths:
+    for path in (file for given in paths for file in input_files(given)):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         described.append({"file": str(path), "bytes": path.stat().st_size, "sha256": digest})

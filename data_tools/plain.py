@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools.progress import Report
-from data_tools.readers.json_stream import read_records
-from data_tools.records import Record, Turn, parse
+from data_tools.readers import input_files, parse, read_records
+from data_tools.records import Branches, Record, Turn
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def read_plain(paths: Sequence[Path], *, report: Report) -> Iterator[Record]:
+def read_plain(
+    paths: Sequence[Path], *, report: Report, format: str | None = None, branches: Branches = "main"
+) -> Iterator[Record]:
     """The records of dumps, one by one, their texts untouched. Raises InputError as `read_records` does."""
     for path in paths:
-        yield from map(parse, read_records(path, report=report))
+        for raw in read_records(path, format=format, report=report):
+            yield from parse(raw, branches=branches)
 
 
 def readable_turns(record: Record) -> list[Turn]:
@@ -49,4 +52,4 @@ def json_line(value: object) -> str:
 
 def size_of(paths: Sequence[Path]) -> int:
     """The bytes of the files, for a progress bar."""
-    return sum(path.stat().st_size for path in paths if path.is_file())
+    return sum(file.stat().st_size for path in paths for file in input_files(path))

@@ -1,154 +1,229 @@
-"""Dumps in: the records of a JSON list, of JSON Lines, or of JSON values one after another, as a stream."""
+"""The values of a JSON list, of JSON Lines, or of JSON values one after another, as a stream."""
 
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, NoReturn, Protocol
 
-from data_tools.progress import Report
-from data_tools.records import RawRecord, items_of
+from data_tools.readers.encoding import DAMAGED
 from templates import InputError
 
-_CHUNK = 1 << 20
-_WHITESPACE = " \t\r\n"
-_DECODER = json.JSONDecoder()
+_CHUNK = 1 << 18
+_MOST = 1 << 28
+_KEPT = 2000
+# Deeper values cannot be sent to another process; no dump comes near it.
+_DEEPEST = 200
+_SPACE = re.compile(r"[ \t\r\n]*")
+_NEXT_VALUE = re.compile(r"\n(?=[\[{])")
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+("?)|([\[{])|[\]}]', re.DOTALL)
+_LONGEST_SCAN = 1 << 22
 
 
-def read_records(path: Path, *, report: Report) -> Iterator[RawRecord]:
-    """The records of a dump, one by one; memory does not grow with the file. `report` is told the bytes read.
+class Text(Protocol):
+    """Where the text comes from: `read` gives some of it, and nothing at the end."""
 
-    Raises InputError where the file is missing, a directory, empty, not UTF-8, not JSON (with line and column),
-    truncated, or holds no conversations.
+    damaged: bool
+
+    def read(self, size: int, /) -> str:
+        """The next text, of about that size."""
+
+
+class JsonValue(NamedTuple):
+    """A value, or the beginning of a text that is none with the rule that says why, and the line where it begins."""
+
+    value: object
+    rule: str = ""
+    line: int = 0
+
+
+class JsonStream:
+    """Decodes JSON values chunk by chunk, and knows the line it stands on.
+
+    What is broken in JSON Lines is given with its rule, and the values go on at the next line that begins one:
+    `not_json`, `nested_too_deeply`, `number_too_long`; `duplicate_keys` and `not_utf8` stand with a whole value.
+    Raises InputError with line and column where the file is no JSON, or a list is broken or truncated.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; name the dumps in it, for instance {path}/*.json")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; check the path")
-    count, has_conversations = 0, False
-    keys: dict[str, None] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for value in _JsonStream(path, file, report).values():
-                if isinstance(value, dict) and not has_conversations:
-                    has_conversations = items_of(value) is not None
-                    keys |= dict.fromkeys(list(value)[:12])
-                yield RawRecord(str(path), count, value)
-                count += 1
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (after record {count}: {error.reason}); convert it to UTF-8") from error
-    except PermissionError as error:
-        raise InputError(f"{path}: no permission to read it; change its permissions") from error
-    if not count:
-        raise InputError(f"{path}: an empty list; check that the export is complete")
-    if not has_conversations:
-        seen = f"keys seen: {', '.join(map(repr, list(keys)[:12]))}" if keys else "its values are not objects"
-        raise InputError(
-            f'{path}: no conversations in its {count} records ({seen}); a ShareGPT record is {{"id": ..., '
-            '"conversations": [{"from": "human", "value": ...}, ...]}'
-        )
 
-
-class _JsonStream:
-    """Decodes JSON values from a file chunk by chunk, and knows the line it stands on."""
-
-    def __init__(self, path: Path, file: TextIO, report: Report) -> None:
-        self.path, self.file, self.report = path, file, report
+    def __init__(self, name: str, text: Text) -> None:
+        self.name, self.text = name, text
         self.buffer, self.at, self.ended = "", 0, False
-        self.lines_before, self.column_before = 0, 0  # of what has left the buffer
-        self.count = 0
+        self.line, self.mark, self.column_before = 1, 0, 0  # the line at `mark`; what stands before the buffer on it
+        self.count, self.error = 0, ""
+        self._duplicates = False
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
 
-    def values(self) -> Iterator[object]:
+    def values(self) -> Iterator[JsonValue]:
         """The elements of a top-level list, or the top-level values one after another."""
         first = self._peek()
         if not first:
-            raise InputError(f"{self.path}: is empty; check that the download is complete")
+            raise InputError(f"{self.name}: is empty; check that the download is complete")
         if first not in "[{":
-            raise self._not_json("expected '[' or '{'", self.at)
-        return self._list() if first == "[" else self._sequence()
+            self._fail("expected '[' or '{'", self.at)
+        yield from self._list() if first == "[" else self._sequence()
 
-    def _sequence(self) -> Iterator[object]:
+    def _sequence(self) -> Iterator[JsonValue]:
         while self._peek():
-            yield self._value()
+            yield self._value(lines=True)
+        if not self.count:
+            raise InputError(self.error)
 
-    def _list(self) -> Iterator[object]:
+    def _list(self) -> Iterator[JsonValue]:
         self.at += 1
         mark = self._peek()
         while mark != "]":
-            yield self._value()
+            yield self._value(lines=False)
             mark = self._peek()
             if mark == ",":
                 self.at += 1
                 self._peek()
             elif mark != "]":
-                raise self._truncated() if not mark else self._not_json("expected ',' or ']'", self.at)
+                self._fail("expected ',' or ']'", self.at, cut=not mark)
         self.at += 1
         if self._peek():
-            raise self._not_json("something follows the end of the list", self.at)
+            self._fail("something follows the end of the list", self.at)
 
-    def _value(self) -> object:
+    def _value(self, *, lines: bool) -> JsonValue:
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.buffer, self.at)
+                self._duplicates = False
+                value, end = self._decoder.raw_decode(self.buffer, self.at)
             except json.JSONDecodeError as error:
-                if not _may_be_cut(error):
-                    raise self._not_json(error.msg, error.pos) from error
-                if not self._more():
-                    raise self._truncated() from error
-            except RecursionError as error:
-                raise self._not_json("nested too deeply", self.at) from error
-            else:
-                # A number at the buffer's end may go on in the next chunk.
-                if end < len(self.buffer) or not self._more():
-                    self.at = end
-                    self.count += 1
-                    return value
+                cut = _may_be_cut(error)
+                if cut and self._more():
+                    continue
+                if not lines:
+                    self._fail(error.msg, error.pos, cut=cut)
+                self.error = self.error or str(self._error(error.msg, min(error.pos, len(self.buffer))))
+                return self._next_line("not_json")
+            except RecursionError:
+                return self._next_line("nested_too_deeply") if lines else self._skip("nested_too_deeply")
+            except ValueError:  # Python refuses to read integers of more than 4,300 digits
+                return self._next_line("number_too_long") if lines else self._skip("number_too_long")
+            # A number at the buffer's end may go on in the next chunk.
+            length = end - self.at
+            if isinstance(value, (dict, list, str)) or end < len(self.buffer) or not self._more():
+                return self._whole(value, self.at + length)
+
+    def _whole(self, value: object, end: int) -> JsonValue:
+        rule = "duplicate_keys" if self._duplicates else ""
+        if self.text.damaged and DAMAGED.search(self.buffer, self.at, end):
+            rule = "not_utf8"
+        line = self._line_at(self.at) if rule else 0
+        self.at = end
+        self.count += 1
+        if _is_deep(value):
+            return JsonValue("", "nested_too_deeply", line)
+        return JsonValue(value, rule, line)
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(pairs)
+        if len(made) < len(pairs) and any(made[key] != value for key, value in pairs):
+            self._duplicates = True
+        return made
+
+    def _next_line(self, rule: str) -> JsonValue:
+        """Go to the next line that begins a value; give the text before it, shortened."""
+        line, kept = self._line_at(self.at), ""
+        while (found := _NEXT_VALUE.search(self.buffer, self.at)) is None:
+            kept = (kept + self.buffer[self.at : self.at + _KEPT])[:_KEPT]
+            self.at = max(self.at, len(self.buffer) - 1)  # the last character may be the end of the line
+            if not self._more():
+                self.at = len(self.buffer)
+                return JsonValue(DAMAGED.sub("\ufffd", kept).rstrip(), rule, line)
+        kept = (kept + self.buffer[self.at : min(found.start(), self.at + _KEPT)])[:_KEPT]
+        self.at = found.end()
+        return JsonValue(DAMAGED.sub("\ufffd", kept).rstrip(), rule, line)
+
+    def _skip(self, rule: str) -> JsonValue:
+        """Go past a value of a list that cannot be decoded, by its brackets alone."""
+        line = self._line_at(self.at)
+        while True:
+            depth = 0
+            for token in _STRUCTURE.finditer(self.buffer, self.at, self.at + _LONGEST_SCAN):
+                if token[1] is not None:
+                    continue
+                depth += 1 if token[2] else -1
+                if depth <= 0:
+                    kept = self.buffer[self.at : self.at + _KEPT]
+                    self.at = token.end() if depth == 0 else token.start()
+                    return JsonValue(DAMAGED.sub("\ufffd", kept), rule, line)
+            if len(self.buffer) - self.at >= _LONGEST_SCAN or not self._more():
+                self._fail(rule.replace("_", " "), self.at)
 
     def _more(self) -> bool:
         """Read on, dropping what is consumed. Doubles its reach, so that one huge record is not decoded too often."""
         if self.ended:
             return False
-        consumed, rest = self.buffer[: self.at], self.buffer[self.at :]
-        self.lines_before += consumed.count("\n")
-        newline = consumed.rfind("\n")
-        self.column_before = len(consumed) - newline - 1 if newline >= 0 else self.column_before + len(consumed)
-        chunk = self.file.read(max(_CHUNK, len(rest)))
+        self._line_at(self.at)
+        newline = self.buffer.rfind("\n", 0, self.at)
+        self.column_before = self.at - newline - 1 if newline >= 0 else self.column_before + self.at
+        rest = self.buffer[self.at :]
+        if len(rest) > _MOST:
+            raise InputError(f"{self.name}: a record of more than {_MOST >> 20} million characters; take it out")
+        chunk = self.text.read(max(_CHUNK, len(rest)))
         self.ended = not chunk
-        self.report(len(chunk))
-        self.buffer, self.at = rest + chunk, 0
+        self.buffer, self.at, self.mark = rest + chunk, 0, 0
         return not self.ended
 
     def _peek(self) -> str:
         """The next character that is not whitespace, or nothing at the end."""
         while True:
-            while self.at < len(self.buffer) and self.buffer[self.at] in _WHITESPACE:
-                self.at += 1
+            space = _SPACE.match(self.buffer, self.at)
+            self.at = space.end() if space else self.at
             if self.at < len(self.buffer):
                 return self.buffer[self.at]
             if not self._more():
                 return ""
 
-    def _not_json(self, message: str, position: int) -> InputError:
-        before = self.buffer[:position]
-        line = self.lines_before + before.count("\n") + 1
-        newline = before.rfind("\n")
-        column = len(before) - newline if newline >= 0 else self.column_before + len(before) + 1
+    def _line_at(self, position: int) -> int:
+        """The line of a position; counts on from the last one asked for."""
+        if position >= self.mark:
+            self.line += self.buffer.count("\n", self.mark, position)
+        else:
+            self.line -= self.buffer.count("\n", position, self.mark)
+        self.mark = position
+        return self.line
+
+    def _error(self, message: str, position: int) -> InputError:
+        newline = self.buffer.rfind("\n", 0, position)
+        column = position - newline if newline >= 0 else self.column_before + position + 1
         return InputError(
-            f"{self.path}: not JSON (line {line}, column {column}: {message}; {self.count} whole records before it); "
-            "correct that place, or check that the download is complete"
+            f"{self.name}: not JSON (line {self._line_at(position)}, column {column}: {message}; {self.count} whole "
+            "records before it); correct that place, or check that the download is complete"
         )
 
-    def _truncated(self) -> InputError:
-        return InputError(
-            f"{self.path}: ends in the middle of a record (truncated after {self.count} whole records); "
-            "complete the download, or close the file after its last whole record"
-        )
+    def _fail(self, message: str, position: int, *, cut: bool = False) -> NoReturn:
+        if cut:
+            raise InputError(
+                f"{self.name}: ends in the middle of a record (truncated after {self.count} whole records); "
+                "complete the download, or close the file after its last whole record"
+            )
+        raise self._error(message, position)
 
 
 def _may_be_cut(error: json.JSONDecodeError) -> bool:
     """Whether more text could mend the error: it stands at the end, or in a word, string or escape that ends there."""
-    rest = error.doc[error.pos :]
-    if error.msg.startswith("Unterminated string") or not rest.strip():
+    if error.msg.startswith("Unterminated string"):
         return True
+    left = len(error.doc) - error.pos
     if error.msg.startswith("Invalid \\u"):
-        return len(rest) < len("\\uD83D\\uDE00")
+        return left < len("\\uD83D\\uDE00")
+    space = _SPACE.match(error.doc, error.pos)
+    if space is not None and space.end() == len(error.doc):
+        return True
+    rest = error.doc[error.pos :] if left < len("-Infinity") else " "
     return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True

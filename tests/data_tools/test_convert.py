@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from data_tools.cli import main
 from data_tools.convert import CONVENTIONS, convert
-from data_tools.records import RawRecord, Record, Turn, parse
+from data_tools.readers import parse
+from data_tools.records import RawRecord, Record, Turn
 from templates import InputError
 
 TEXTS = st.text(max_size=20)
@@ -42,7 +43,7 @@ def record_of(turns: list[tuple[Any, str, bool | None]]) -> Record:
 
 def back(record: Record, to: str) -> list[tuple[str | None, str, bool | None]]:
     line, _ = CONVENTIONS[to](record)
-    return [(turn.role, turn.text, turn.train) for turn in parse(RawRecord("dump.json", 0, line)).turns]
+    return [(turn.role, turn.text, turn.train) for turn in parse(RawRecord("dump.json", 0, line))[0].turns]
 
 
 @given(st.lists(TURNS, min_size=1, max_size=6))
