@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from data_tools.atomic import whole_file
 from data_tools.plain import as_messages, json_line, read_plain, readable_turns, size_of
 from data_tools.progress import progress
-from data_tools.records import Record, Turn
+from data_tools.records import Branches, Record, Turn
 from data_tools.rules.roles import repair
 from templates import InputError
 
@@ -26,7 +26,9 @@ class Converted:
     not_held: Counter[str] = field(default_factory=Counter)
 
 
-def convert(inputs: Sequence[Path], *, to: str, out: Path) -> Converted:
+def convert(
+    inputs: Sequence[Path], *, to: str, out: Path, format: str | None = None, branches: Branches = "main"
+) -> Converted:
     """Write all conversations of the dumps to `out` as JSON Lines, one at a time, so that memory stays flat.
 
     Texts are not cleaned: there and back is lossless in all that the convention holds, and the rest is counted.
@@ -35,7 +37,7 @@ def convert(inputs: Sequence[Path], *, to: str, out: Path) -> Converted:
     shape, done = CONVENTIONS[to], Converted()
     with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         with progress("convert", total=size_of(inputs)) as report:
-            for record in read_plain(inputs, report=report):
+            for record in read_plain(inputs, report=report, format=format, branches=branches):
                 done.unreadable.update(turn.rule for turn in record.turns if turn.rule)
                 line, lost = shape(record)
                 done.not_held += lost

@@ -24,8 +24,9 @@ from data_tools.manifest import (
     versions,
 )
 from data_tools.packing import pack
+from data_tools.plain import size_of
 from data_tools.progress import progress
-from data_tools.records import Record
+from data_tools.records import Branches, Record
 from data_tools.shards import write_conversations, write_windows
 from data_tools.split import held_out, reject_duplicates
 from data_tools.windows import Document, Fate, WindowMaker
@@ -50,6 +51,8 @@ class Options:
     overlap: int = 0
     seed: int = 0
     workers: int | None = None
+    format: str | None = None
+    branches: Branches = "main"
 
 
 @dataclass(slots=True)
@@ -83,8 +86,15 @@ def read_and_clean(options: Options) -> tuple[list[Record], Counter[str]]:
     """All records, cleaned and with their roles repaired, and how many turns each cleaning rule changed."""
     records: list[Record] = []
     changed: Counter[str] = Counter()
-    with progress("clean", total=sum(path.stat().st_size for path in options.inputs if path.is_file())) as report:
-        for batch, counts in clean_dumps(options.inputs, workers=options.workers, report=report):
+    with progress("clean", total=size_of(options.inputs)) as report:
+        cleaned = clean_dumps(
+            options.inputs,
+            workers=options.workers,
+            report=report,
+            format=options.format,
+            branches=options.branches,
+        )
+        for batch, counts in cleaned:
             records += batch
             changed += counts
     reject_duplicates(records)

@@ -1,7 +1,9 @@
 """What several data commands share."""
 
+import argparse
 from collections import Counter
 
+from data_tools.records import FORMATS
 from templates import InputError
 
 
@@ -25,3 +27,19 @@ def in_words(counts: Counter[str]) -> str:
     """
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     return ", ".join(f"{name} {count:,}" for name, count in ordered) or "none"
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--format` and `--branches`, which say how dumps are read."""
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        metavar="NAME",
+        help=f"read every record as one of {', '.join(FORMATS)} (default: told by each record's shape)",
+    )
+    parser.add_argument(
+        "--branches",
+        choices=("main", "all"),
+        default="main",
+        help="of a chat that branches, the path shown last or ranked best, or every path (default: %(default)s)",
+    )

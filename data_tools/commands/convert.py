@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import in_words
+from data_tools.commands.common import add_reading_options, in_words
 
 _EXAMPLES = """\
 examples:
@@ -26,16 +26,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     add = convert.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump or a conversations file")
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump, packed or not, a folder of dumps, or a .zip")
     add("--to", required=True, choices=("sharegpt", "messages", "alpaca"), help="the convention to write")
     add("--out", required=True, type=Path, metavar="FILE", help="the JSON Lines file to write")
+    add_reading_options(convert)
     convert.set_defaults(run=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
     from data_tools.convert import convert
 
-    done = convert(arguments.inputs, to=arguments.to, out=arguments.out)
+    asked = {name: getattr(arguments, name) for name in ("to", "out", "format", "branches")}
+    done = convert(arguments.inputs, **asked)
     print(f"wrote {done.written:,} conversations to {arguments.out}")
     print(f"what {arguments.to} cannot hold: {in_words(done.not_held)}")
     print(f"turns without a known role or a text: {in_words(done.unreadable)}")

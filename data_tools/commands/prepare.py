@@ -6,14 +6,14 @@ from typing import Any
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import check_workers
+from data_tools.commands.common import add_reading_options, check_workers
 from templates import InputError
 
 _PREPARE_EXAMPLE = """\
 example:
   chaku data prepare dump.json --model SmolLM2-135M/ --template vicuna_v1.1 --out data/
 
-A dump is JSON (a list), or JSON Lines, of records like
+docs/data.md lists the formats that can be read; a ShareGPT dump is JSON or JSON Lines of records like
   {"id": "...", "conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}
 Replies may be markdown or ChatGPT's HTML. DIR gets train/ and held_out/ (windows as Parquet, conversations as
 JSON Lines), manifest.json with all counts, and ledger.parquet with the fate of each input turn.
@@ -30,7 +30,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     add = prepare.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump: ShareGPT JSON or JSON Lines")
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump, packed or not, a folder of dumps, or a .zip")
     add("--model", required=True, metavar="DIR", help="the model whose tokenizer is used: a directory or a hub name")
     add("--template", required=True, metavar="NAME", help="the prompt template, for instance vicuna_v1.1")
     add("--out", required=True, type=Path, metavar="DIR", help="where to write; an earlier output there is replaced")
@@ -39,6 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--overlap", type=int, default=0, metavar="N", help="pairs repeated as context after a cut (default: 0)")
     add("--seed", type=int, default=0, metavar="N", help="fixes the split and the order (default: %(default)s)")
     add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
+    add_reading_options(prepare)
     prepare.set_defaults(run=_prepare)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.progress import Report
-from data_tools.readers.json_stream import read_records
-from data_tools.records import Record, parse
+from data_tools.readers import parse, read_records
+from data_tools.records import Record
 from data_tools.rules.roles import repair
 from data_tools.rules.text import clean_record, clean_text
 
@@ -47,7 +47,8 @@ def reread(inputs: Collection[Mapping[str, Any]], wanted: Collection[Place], *, 
         indices = {index for file, index in wanted if file == str(path)}
         for raw in read_records(path, report=report):
             if raw.index in indices:
-                _enter(parse(raw), done)
+                for record in parse(raw):
+                    _enter(record, done)
     return done
 
 

@@ -23,6 +23,10 @@ _MOST_MEMBERS = 100_000
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 
 
+class Refused(InputError):
+    """A file that cannot be opened or must not be; also in a folder it stops the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file to read, or the `member` of a .zip; `name` is what the ledger calls it."""
@@ -49,9 +53,7 @@ def input_files(path: Path) -> list[Path]:
             one = Path(folder, name)
             if one.is_symlink():
                 if not one.resolve().is_relative_to(root):
-                    raise InputError(
-                        f"{one}: is a link out of the folder; name the file that it leads to, or remove it"
-                    )
+                    raise Refused(f"{one}: is a link out of the folder; name the file that it leads to, or remove it")
             elif one.is_file() and not name.startswith("."):
                 found.append(one)
     if not found:
@@ -164,14 +166,14 @@ class _Limited(io.RawIOBase):
         return len(data)
 
 
-def _bomb(name: str) -> InputError:
-    return InputError(
+def _bomb(name: str) -> Refused:
+    return Refused(
         f"{name}: unpacks to over {_MOST_RATIO} times its size, as no chats do; if you trust it, unpack it yourself"
     )
 
 
 def _not_readable(error: OSError) -> None:
-    raise InputError(f"{error.filename}: {error.strerror}; change its permissions") from error
+    raise Refused(f"{error.filename}: {error.strerror}; change its permissions") from error
 
 
 @contextmanager
@@ -180,13 +182,11 @@ def _errors(name: str) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise InputError(f"{name}: no permission to read it; change its permissions") from error
+        raise Refused(f"{name}: no permission to read it; change its permissions") from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{name}: cannot be unpacked or read ({reason}); check that the download is complete"
-        ) from error
+        raise Refused(f"{name}: cannot be unpacked or read ({reason}); check that the download is complete") from error
     except RuntimeError as error:  # what zipfile raises for a password
         if "password" not in str(error) and "encrypted" not in str(error):
             raise
-        raise InputError(f"{name}: is encrypted; unpack it with its password first") from error
+        raise Refused(f"{name}: is encrypted; unpack it with its password first") from error

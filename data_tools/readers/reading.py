@@ -9,7 +9,7 @@ from data_tools.readers import fastchat_log
 from data_tools.readers.encoding import TextReader
 from data_tools.readers.formats import PAGE, format_of
 from data_tools.readers.json_stream import JsonStream, JsonValue
-from data_tools.readers.opening import Source, open_source, sources
+from data_tools.readers.opening import Refused, Source, open_source, sources
 from data_tools.records import FORMATS, RawRecord
 from templates import InputError
 
@@ -44,7 +44,7 @@ def read_records(path: Path, *, format: str | None = None, report: Report) -> It
             yield from _records(source, format, report, seen)
         except InputError as error:
             # Beside dumps lie READMEs and pictures; a dump that breaks off is no such file.
-            if seen.records > before or not (source.member or path.is_dir()):
+            if isinstance(error, Refused) or seen.records > before or not (source.member or path.is_dir()):
                 raise
             yield RawRecord(source.name, 0, str(error), rule="not_a_dump")
             seen.records += 1

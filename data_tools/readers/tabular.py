@@ -1,8 +1,8 @@
 """Parquet and Arrow files, as `datasets` folders hold them: their rows as objects, a few at a time."""
 
 from collections.abc import Iterator
-from io import BufferedReader
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,17 +10,21 @@ import pyarrow.parquet as pq
 from data_tools.readers.opening import Source
 from templates import InputError
 
+if TYPE_CHECKING:
+    from io import BufferedReader, RawIOBase
+
 _ROWS = 64
 # Columns of turns; old `datasets` store a list of objects as an object of lists.
 _TURNS = ("conversations", "messages", "conversation")
 
 
-def rows(source: Source, stream: BufferedReader) -> Iterator[dict[str, object]]:
+def rows(source: Source, stream: "BufferedReader[RawIOBase]") -> Iterator[dict[str, object]]:
     """The rows of a file. Raises InputError where it is broken, or lies packed in another file."""
     if not stream.seekable() or source.member:
         raise InputError(f"{source.name}: a table within an archive cannot be read in parts; unpack it first")
     try:
         for batch in _batches(stream):
+            batch.validate(full=True)  # Arrow trusts the lengths and offsets in a file otherwise
             for start in range(0, batch.num_rows, _ROWS):
                 yield from map(_as_written, batch.slice(start, _ROWS).to_pylist())
     except (pa.ArrowException, UnicodeDecodeError) as error:
@@ -28,7 +32,7 @@ def rows(source: Source, stream: BufferedReader) -> Iterator[dict[str, object]]:
         raise InputError(f"{source.name}: is broken ({reason}); check that the download is complete") from error
 
 
-def _batches(stream: BufferedReader) -> Iterator[pa.RecordBatch]:
+def _batches(stream: "BufferedReader[RawIOBase]") -> Iterator[pa.RecordBatch]:
     head = stream.peek(8)[:8]
     file = pa.PythonFile(stream, "r")
     if head.startswith(b"PAR1"):
