@@ -34,11 +34,12 @@ def rejected_table(manifest: Mapping[str, Any]) -> Table:
     return table
 
 
-def cleaning_table(cleaning: Mapping[str, Mapping[str, int]]) -> Table:
-    """The cleaning rules in their order, and how many turns each changed."""
+def cleaning_table(cleaning: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The cleaning rules in their order, and how many turns each changed; block lists change none."""
     table = _table("cleaning rules", "rule", "version", "turns changed")
     for rule, done in cleaning.items():
-        table.add_row(Text(rule), str(done["version"]), f"{done['turns_changed']:,}")
+        if "turns_changed" in done:
+            table.add_row(Text(rule), str(done["version"]), f"{done['turns_changed']:,}")
     return table
 
 

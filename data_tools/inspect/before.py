@@ -9,10 +9,10 @@ from typing import Any
 from data_tools.progress import Report
 from data_tools.readers import parse, read_records
 from data_tools.records import Record
+from data_tools.rules.cleaner import clean_record, clean_text
 from data_tools.rules.roles import repair
-from data_tools.rules.text import clean_record, clean_text
 
-Place = tuple[str, int]  # a record's file and its index in it
+Place = tuple[str, int, str]  # a record's file, its index in it, and the id of the conversation made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,14 @@ def reread(inputs: Collection[Mapping[str, Any]], wanted: Collection[Place], *, 
 
     An input that is gone, or whose sha256 is another, is left alone; a note says so.
     """
-    done = Reread()
+    done, records = Reread(), {(file, index) for file, index, _ in wanted}
     for described in inputs:
         path = Path(described["file"])
         if problem := _problem(path, described["sha256"]):
             done.notes.append(f"{path}: {problem}, so its texts before cleaning cannot be shown")
             continue
-        indices = {index for file, index in wanted if file == str(path)}
         for raw in read_records(path, report=report):
-            if raw.index in indices:
+            if (raw.file, raw.index) in records:
                 for record in parse(raw):
                     _enter(record, done)
     return done
@@ -62,7 +61,7 @@ def _problem(path: Path, sha256: str) -> str:
 
 
 def _enter(record: Record, done: Reread) -> None:
-    place = (record.file, record.index)
+    place = (record.file, record.index, record.id)
     befores = [turn.text for turn in record.turns]
     changed = [clean_text(turn.text, turn.role)[1] if turn.role and not turn.rule else () for turn in record.turns]
     clean_record(record)
@@ -74,7 +73,7 @@ def _enter(record: Record, done: Reread) -> None:
     done.messages[place] = [(message.role, message.content) for message in record.messages]
 
 
-def versions_note(cleaning: Mapping[str, Mapping[str, int]], now: Mapping[str, int]) -> str:
+def versions_note(cleaning: Mapping[str, Mapping[str, Any]], now: Mapping[str, int]) -> str:
     """What to say where the cleaning rules have other versions than the manifest's, or nothing.
 
     >>> versions_note({"html_reply": {"version": 1}}, {"html_reply": 2})

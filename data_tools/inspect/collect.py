@@ -14,6 +14,7 @@ from data_tools.inspect.documents import Document, SpanTable, documents_of, in_o
 from data_tools.manifest import PARTS
 from data_tools.prepared import Prepared
 from data_tools.progress import progress
+from data_tools.rules.config import Rules, describe_rules
 from data_tools.rules.text import RULES
 from data_tools.sample import choose
 from data_tools.stats import histograms
@@ -52,14 +53,14 @@ def collect(prepared: Prepared, *, model: str | None, most: int) -> Content:
     everything = ((part, line) for part in PARTS for line in prepared.conversations(part))
     chosen, total = choose(everything, n=most, seed=0)
     rows = _with_sources(prepared.ledger())
-    ledger = _by_source(rows, {line["source"] for _, line in chosen})
+    ledger = _by_conversation(rows, {line["source"] for _, line in chosen})
     rejected = _rejected(rows, list(prepared.manifest["rejected"]))
     again = _reread(prepared, [*ledger.values(), *rejected])
     again.notes += _differing(chosen, ledger, again)
     table = SpanTable()
     documents = documents_of(prepared, {line["id"] for _, line in chosen})
     shown = [
-        _conversation(part, line, ledger.get(line["source"], []), again)
+        _conversation(part, line, ledger[line["source"], line["id"]], again)
         | {"documents": _documents(line, documents[line["id"]], encoder, table)}
         for part, line in chosen
     ]
@@ -86,11 +87,16 @@ def _with_sources(table: pa.Table) -> pa.Table:
     return table.append_column("source", sources)
 
 
-def _by_source(table: pa.Table, wanted: set[str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
+def _by_conversation(table: pa.Table, wanted: set[str]) -> dict[tuple[str, str], list[Row]]:
+    """The rows of each conversation from these sources: a record with branches makes several."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in table.filter(pc.is_in(table["source"], pa.array(sorted(wanted), pa.string()))).to_pylist():
-        found[row["source"]].append(row)
+        found[row["source"], row["conversation"]].append(row)
     return found
+
+
+def _place(row: Row) -> Place:
+    return row["file"], row["record"], row["conversation"]
 
 
 def _rejected(table: pa.Table, rules: Sequence[str]) -> list[list[Row]]:
@@ -100,24 +106,27 @@ def _rejected(table: pa.Table, rules: Sequence[str]) -> list[list[Row]]:
 
 
 def _reread(prepared: Prepared, groups: Iterable[Sequence[Row]]) -> Reread:
-    wanted: set[Place] = {(row["file"], row["record"]) for rows in groups for row in rows}
+    wanted = {_place(row) for rows in groups for row in rows}
     inputs = prepared.manifest["inputs"]
     with progress("read again", total=sum(described["bytes"] for described in inputs)) as report:
         again = reread(inputs, wanted, report=report)
-    note = versions_note(prepared.manifest["cleaning"], {rule.name: rule.version for rule in RULES})
+    cleaning = {rule: done for rule, done in prepared.manifest["cleaning"].items() if "turns_changed" in done}
+    note = versions_note(cleaning, {rule.name: rule.version for rule in RULES})
     again.notes += [note] if note else []
+    if prepared.manifest.get("rules", default := describe_rules(Rules())) != default:
+        again.notes.append("prepared with a rules file: texts after cleaning are shown by the default rules")
     return again
 
 
 def _differing(
-    chosen: Sequence[tuple[str, dict[str, Any]]], ledger: Mapping[str, list[Row]], again: Reread
+    chosen: Sequence[tuple[str, dict[str, Any]]], ledger: Mapping[tuple[str, str], list[Row]], again: Reread
 ) -> list[str]:
     """A note on conversations that come out of today's cleaning otherwise than they stand in the windows."""
     count = 0
     for _, line in chosen:
-        [row, *_] = ledger[line["source"]]
+        [row, *_] = ledger[line["source"], line["id"]]
         then = [(message["role"], message["content"]) for message in line["messages"]]
-        count += again.messages.get((row["file"], row["record"]), then) != then
+        count += again.messages.get(_place(row), then) != then
     return [f"{count:,} of these conversations are cleaned otherwise today than in the windows"] if count else []
 
 
@@ -140,7 +149,7 @@ def _conversation(part: str, line: Mapping[str, Any], rows: Sequence[Row], again
 
 
 def _texts(row: Row, again: Reread) -> Texts | None:
-    return again.turns.get((row["file"], row["record"]), {}).get(row["turn"])
+    return again.turns.get(_place(row), {}).get(row["turn"])
 
 
 def _turn(row: Row, texts: Texts | None, *, where: bool = False) -> dict[str, Any]:

@@ -37,9 +37,10 @@ const nearby = new IntersectionObserver((entries) => {
 
 function documentCard(document_, index, all) {
   const share = `${number(document_.tokens)} tokens, ${percent(document_.supervised, document_.tokens)} supervised`;
-  const body = el("div", { class: "waiting" });
+  let body = el("div", { class: "waiting" });
   body.draw = () => body.replaceWith(tokens(document_));
-  nearby.observe(body);
+  if (index) nearby.observe(body);
+  else body = tokens(document_);
   return el("section", {}, el("h3", {}, `Document ${index + 1} of ${all}`, el("small", { class: "dim" }, `${words(document_.part)}, ${share}`)), body);
 }
 

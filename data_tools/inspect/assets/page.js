@@ -15,7 +15,13 @@ function drawRejected() {
 }
 
 function drawCleaning() {
-  const rows = Object.entries(overview.cleaning).map(([rule, done]) => [rule, done.version, done.turns_changed]);
+  // Block lists change no text: they count the turns that hold each phrase.
+  const changed = Object.entries(overview.cleaning).filter(([, done]) => "turns_changed" in done);
+  const rows = changed.map(([rule, done]) => [rule, done.version, done.turns_changed]);
+  const phrases = Object.entries(overview.cleaning.blocked_phrase?.turns_with ?? {});
+  if (phrases.length) {
+    document.getElementById("view-cleaning").append(el("div", { class: "card" }, el("h2", {}, "Blocked phrases"), table(["phrase", "turns with it"], phrases)));
+  }
   document.getElementById("view-cleaning").append(el("div", { class: "card" }, el("h2", {}, "Cleaning rules, in their order"), table(["rule", "version", "turns changed"], rows)));
 }
 
