@@ -19,6 +19,7 @@ from train.model import Trainee, compute_dtype, load
 from train.optimizer import adamw, learning_rate, total_steps
 from train.parallel import Ranks, process_group, shard
 from train.recipe import Recipe, check
+from train.report import write_report
 from train.step import train_step
 from train.validate import validate
 
@@ -63,6 +64,7 @@ class Run:
     steps: int
     checkpoints: Checkpoints
     progress: Progress
+    attention: str
 
 
 def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoints) -> Run:
@@ -91,6 +93,7 @@ def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoint
         steps=steps,
         checkpoints=checkpoints,
         progress=progress or Progress(),
+        attention=attention,
     )
 
 
@@ -101,6 +104,7 @@ def fit(run: Run) -> bool:
         stopped = stack.enter_context(_sigterm())
         metrics = None
         if run.ranks.is_first:
+            stack.callback(_report, run)  # also of a run that is stopped or fails
             metrics = stack.enter_context(Metrics(recipe.run_directory, first_step=progress.step, steps=run.steps))
         if progress.step == 0:
             _validate(run, metrics)
@@ -118,6 +122,21 @@ def fit(run: Run) -> bool:
                 _say(run.ranks, f"stopped by SIGTERM after {path}; the same command goes on from there")
                 return False
     return True
+
+
+def _report(run: Run) -> None:
+    """Write the run's page, with what there is."""
+    step, recipe = run.progress.step, run.recipe
+    path = write_report(
+        recipe.run_directory,
+        title=f"{recipe.model.path} on {recipe.data.path}",
+        state="finished" if step == run.steps else f"stopped after step {step} of {run.steps}",
+        summary=run.progress.summary(),
+        recipe=recipe.as_dict(),
+        manifest=run.inputs.manifest,
+        setting={"device": run.ranks.device.type, "ranks": str(run.ranks.world_size), "attention": run.attention},
+    )
+    say(f"the run as a page: {path}")
 
 
 def _is_due(step: int, every: int) -> bool:

@@ -77,7 +77,7 @@ def test_a_run_leaves_a_model_its_figures_and_no_checkpoints(undisturbed: Path) 
     assert list(held_out) == [0, 4, 8, 10]
     assert held_out[10] == figures["held_out_loss"]
     run = undisturbed.with_name("model.run")
-    assert sorted(path.name for path in run.iterdir()) == ["metrics.jsonl", "tensorboard"]
+    assert sorted(path.name for path in run.iterdir()) == ["metrics.jsonl", "report.html", "tensorboard"]
     assert sorted(path.name for path in undisturbed.parent.iterdir()) == ["model", "model.run"]
 
 
