@@ -46,7 +46,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
     >>> nice_ticks(1.03, 2.41)
     [1.0, 1.5, 2.0, 2.5]
     """
-    if high - low < 1e-12:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
         margin = abs(low) * 0.1 or 1.0
         low, high = low - margin, high + margin
     rough = (high - low) / _TICKS

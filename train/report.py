@@ -122,7 +122,7 @@ def _plot(title: str, names: Iterable[str], note: str, series: Mapping[str, Poin
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:
     lines = "".join(
-        f"<tr><th scope=row>{escape(name if '.' in name else name.replace('_', ' '))}</th><td>{escape(_shown(value))}</td></tr>"
+        f"<tr><th scope=row>{escape(_in_words(name))}</th><td>{escape(_shown(value))}</td></tr>"
         for name, value in rows.items()
     )
     return f"<div><h2>{escape(title)}</h2><table>{lines}</table></div>"
