@@ -69,6 +69,7 @@ def test_alpaca_holds_pairs_and_a_system_prompt(system: str | None, pairs: list[
     last = [line["instruction"], line["output"]]
     assert [*line.get("history", []), last] == [list(pair) for pair in pairs]  # type: ignore[misc]
     assert line.get("system") == system
+    assert back(record_of(turns), "alpaca") == turns
     assert lost == {"id": 1}
 
 

@@ -64,7 +64,8 @@ function text(value, other) {
   else if (other === undefined) node.append(value);
   else {
     const [head, middle, tail] = parted(value, other);
-    node.append(head, middle ? el("mark", {}, middle) : "", tail);
+    // Where nearly all differs, marking it would only hide the text.
+    node.append(head, middle && middle.length < 0.8 * value.length ? el("mark", {}, middle) : middle, tail);
   }
   return node;
 }
