@@ -1,6 +1,6 @@
 """ChatGPT's data export: `conversations.json`, where each conversation is a tree of messages."""
 
-from data_tools.readers.branching import path_to, paths_to_leaves, records_of
+from data_tools.readers.branching import path_to, records_of
 from data_tools.readers.turns import id_of, role_of
 from data_tools.records import Branches, RawRecord, Record, Turn
 
@@ -31,10 +31,7 @@ def parse(raw: RawRecord, value: dict[str, object], branches: Branches) -> list[
         return None if message is None else _turn(places[key], message)
 
     main = path_to(_current(value, nodes, parents), parents) if nodes else []
-    paths = [main] if branches == "main" else [main, *(path for path in paths_to_leaves(parents) if path != main)]
-    return records_of(
-        raw, paths, nodes=list(nodes), turn_of=turn_of, record_id=id_of(raw, value), branches=branches
-    )  # fmt: skip
+    return records_of(raw, main, parents, turn_of=turn_of, record_id=id_of(raw, value), branches=branches)
 
 
 def _current(value: dict[str, object], nodes: dict[str, dict[str, object]], parents: dict[str, str | None]) -> str:

@@ -1,8 +1,10 @@
 """ChatGPT pages saved from a browser: the user's words as text, the replies as the HTML that the cleaner reads."""
 
+import re
+
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from data_tools.readers.turns import id_of, record_of, role_of
+from data_tools.readers.turns import bad_record, id_of, record_of, role_of
 from data_tools.records import RawRecord, Record, Turn
 
 # Since 2024 each message says whose it is. Before, each turn is a row over the page's width.
@@ -12,6 +14,11 @@ _REPLY = ".markdown"
 _TEXT = ".whitespace-pre-wrap"
 # A code interpreter's work within a row of 2023.
 _WORK = "div.flex.flex-col.items-start:not(.whitespace-pre-wrap)"
+# Elements that stay open until they are closed; a parser needs time of the square of how deep they stand.
+_TAG = re.compile(
+    r"<(/?)(?!(?:p|li|td|th|tr|br|hr|img|input|meta|link|source|col|wbr|path|option)\b)[a-z][^<>]*?(/?)>", re.I
+)
+_DEEPEST = 1000
 
 
 def holds(page: str) -> bool:
@@ -21,7 +28,10 @@ def holds(page: str) -> bool:
 
 def parse(raw: RawRecord) -> list[Record]:
     """The one conversation of a page; its id is made of the file's name. A tool's work is a tool's turn."""
-    tree = LexborHTMLParser(str(raw.value))
+    page = str(raw.value)
+    if _is_deep(page):
+        return [bad_record(raw, "nested_too_deeply", id_of(raw, {}))]
+    tree = LexborHTMLParser(page)
     turns: list[Turn] = []
     messages = _outermost(tree, _MESSAGE)
     for message in messages:
@@ -29,6 +39,15 @@ def parse(raw: RawRecord) -> list[Record]:
     for row in [] if messages else _outermost(tree, _ROW):
         turns += _row(row, len(turns))
     return [record_of(raw, turns, id_of(raw, {}))]
+
+
+def _is_deep(page: str) -> bool:
+    depth = 0
+    for closing, alone in _TAG.findall(page):
+        depth += -1 if closing else 0 if alone else 1
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _message(message: LexborNode, index: int) -> list[Turn]:

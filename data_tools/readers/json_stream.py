@@ -16,7 +16,9 @@ _DEEPEST = 200
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NEXT_VALUE = re.compile(r"\n(?=[\[{])")
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+("?)|([\[{])|[\]}]', re.DOTALL)
-_LONGEST_SCAN = 1 << 22
+_LONGEST_SCAN = 1 << 20
+# An error counts the lines before it: among many, what is done with leaves the buffer early.
+_DONE_WITH = 1 << 14
 
 
 class Text(Protocol):
@@ -132,6 +134,8 @@ class JsonStream:
                 return JsonValue(DAMAGED.sub("\ufffd", kept).rstrip(), rule, line)
         kept = (kept + self.buffer[self.at : min(found.start(), self.at + _KEPT)])[:_KEPT]
         self.at = found.end()
+        if self.at > _DONE_WITH:
+            self._drop()
         return JsonValue(DAMAGED.sub("\ufffd", kept).rstrip(), rule, line)
 
     def _skip(self, rule: str) -> JsonValue:
@@ -154,16 +158,20 @@ class JsonStream:
         """Read on, dropping what is consumed. Doubles its reach, so that one huge record is not decoded too often."""
         if self.ended:
             return False
+        self._drop()
+        if len(self.buffer) > _MOST:
+            raise InputError(f"{self.name}: a record of more than {_MOST >> 20} million characters; take it out")
+        chunk = self.text.read(max(_CHUNK, len(self.buffer)))
+        self.ended = not chunk
+        self.buffer += chunk
+        return not self.ended
+
+    def _drop(self) -> None:
+        """Let what is consumed go from the buffer."""
         self._line_at(self.at)
         newline = self.buffer.rfind("\n", 0, self.at)
         self.column_before = self.at - newline - 1 if newline >= 0 else self.column_before + self.at
-        rest = self.buffer[self.at :]
-        if len(rest) > _MOST:
-            raise InputError(f"{self.name}: a record of more than {_MOST >> 20} million characters; take it out")
-        chunk = self.text.read(max(_CHUNK, len(rest)))
-        self.ended = not chunk
-        self.buffer, self.at, self.mark = rest + chunk, 0, 0
-        return not self.ended
+        self.buffer, self.at, self.mark = self.buffer[self.at :], 0, 0
 
     def _peek(self) -> str:
         """The next character that is not whitespace, or nothing at the end."""

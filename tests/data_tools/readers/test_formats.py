@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +190,20 @@ def test_of_an_export_the_path_that_was_shown_is_taken_and_everything_else_named
     assert [len(one.turns) for one in read(export("b"), branches="all")] == [3, 3, 8]
 
 
+@pytest.mark.timeout(20)  # a hang, not a speed
+def test_a_tree_whose_paths_repeat_each_other_is_cut_and_named() -> None:
+    def node(parent: str, role: str) -> dict[str, Any]:
+        return {"parent": parent, "message": {"author": {"role": role}, "content": {"parts": ["x"]}}}
+
+    spine = {str(n): node(str(n - 1), ("user", "assistant")[n % 2]) for n in range(2000)}
+    leaves = {f"leaf {n}": node(str(n), "assistant") for n in range(2000)}
+    records = read({"mapping": spine | leaves, "current_node": "1999"}, branches="all")
+    assert sum(len(record.turns) for record in records) < 110_000
+    new = [turn for record in records for turn in record.turns if turn.train is None]
+    assert sorted(turn.index for turn in new) == list(range(4000))
+    assert {turn.rule for turn in new} == {"", "other_branch"}
+
+
 def test_a_ring_of_nodes_ends() -> None:
     value = export("u")
     value["mapping"]["root"]["parent"] = "u"
@@ -241,8 +254,9 @@ REAL = ("chatgpt_export/conversations_20.json", "other_formats/oasst_en_100_tree
         "other_formats/openai_weather_functions.jsonl", "alpaca/seed_tasks_175.jsonl")  # fmt: skip
 
 
+@pytest.mark.timeout(60)  # a hang, not a speed
 @pytest.mark.parametrize("name", REAL)
-def test_mutated_real_records_are_read_or_named_in_time(name: str, shared_data: Path) -> None:
+def test_mutated_real_records_are_read_or_named(name: str, shared_data: Path) -> None:
     text = (shared_data / name).read_text(encoding="utf-8")
     records = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
     small = [record for record in records if len(json.dumps(record)) < 40_000][:40]
@@ -250,13 +264,11 @@ def test_mutated_real_records_are_read_or_named_in_time(name: str, shared_data: 
     for number in range(400):
         value = json.loads(json.dumps(small[number % len(small)]))
         _mutate(value, chance)
-        started = time.perf_counter()
         for branches in ("main", "all"):
             for record in read(value, branches):
                 clean_record(record)
                 repair(record)
                 assert record.turns
-        assert time.perf_counter() - started < 1
 
 
 def _mutate(value: Any, chance: random.Random) -> None:

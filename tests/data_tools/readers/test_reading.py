@@ -294,6 +294,19 @@ def test_the_real_pages(name: str, turns: int, shared_data: Path) -> None:
     assert all(not turn.text.startswith("<") for turn in record.turns if turn.role == "user")
 
 
+@pytest.mark.timeout(20)  # a hang, not a speed
+@pytest.mark.parametrize("piece", ["<div>", '<div data-message-author-role="user">', '<b class="group w-full">'])
+def test_a_page_that_would_stall_a_parser_is_named(piece: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text('<html><div data-message-author-role="user">' + piece * 100_000)
+    assert rules(tmp_path / "page.html") == [("page.html", "nested_too_deeply")]
+
+
+@pytest.mark.timeout(20)  # a hang, not a speed
+def test_many_broken_lines_are_each_named(tmp_path: Path) -> None:
+    (tmp_path / "dump.jsonl").write_text(LINE + '{"a": oops\n' * 20_000)
+    assert len(read(tmp_path / "dump.jsonl")) == 20_001
+
+
 def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json"))
     path.write_text(LINE)
