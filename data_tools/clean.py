@@ -10,6 +10,8 @@ from data_tools.cleaning import clean_dumps
 from data_tools.plain import json_line, size_of
 from data_tools.progress import progress
 from data_tools.records import Record
+from data_tools.rules.cleaner import DEFAULT_RULES
+from data_tools.rules.config import Rules
 from templates import InputError
 
 
@@ -23,7 +25,7 @@ class Cleaned:
     rejected: Counter[str] = field(default_factory=Counter)
 
 
-def clean(inputs: Sequence[Path], *, out: Path, workers: int | None = None) -> Cleaned:
+def clean(inputs: Sequence[Path], *, out: Path, workers: int | None = None, rules: Rules = DEFAULT_RULES) -> Cleaned:
     """Write what training would read of the dumps as JSON Lines, one conversation at a time: memory stays flat.
 
     Raises InputError for bad input, and where no conversation has a reply.
@@ -31,7 +33,7 @@ def clean(inputs: Sequence[Path], *, out: Path, workers: int | None = None) -> C
     done = Cleaned()
     with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         with progress("clean", total=size_of(inputs)) as report:
-            for batch, changed in clean_dumps(inputs, workers=workers, report=report):
+            for batch, changed in clean_dumps(inputs, workers=workers, report=report, rules=rules):
                 usable = [record for record in batch if record.messages]
                 file.writelines(json_line(_line(record)) for record in usable)
                 done.conversations += len(batch)

@@ -65,13 +65,11 @@ def read_conversations(path: Path, *, limit: int) -> list[Conversation]:
     return list(islice(usable, limit))
 
 
-def clean_batch(
-    batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branches: Branches = "main"
-) -> Batch:
+def clean_batch(batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branches: Branches = "main") -> Batch:
     """Parse, clean and repair some records."""
     counts: Counter[str] = Counter()
     records = [record for raw in batch for record in parse(raw, branches=branches)]
     for record in records:
         counts.update(clean_record(record, rules))
-        repair(record)
+        repair(record, leading_reply=rules.leading_reply)
     return records, counts

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_tools.ledger import turn_counts
 from data_tools.readers import input_files
+from data_tools.rules.cleaner import PHRASE
 from data_tools.rules.text import RULES
 from data_tools.windows import Document
 from templates.encoder import Encoder
@@ -58,14 +60,25 @@ def describe_inputs(paths: Sequence[Path]) -> list[dict[str, object]]:
     return described
 
 
-def describe_cleaning(changed: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """The cleaning rules in their order: version, and how many turns each changed."""
-    return {rule.name: {"version": rule.version, "turns_changed": changed.get(rule.name, 0)} for rule in RULES}
+def describe_cleaning(changed: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """The cleaning rules in their order: version, and how many turns each changed; and the hits of each blocked phrase.
+
+    >>> describe_cleaning({"zero_width": 3, "blocked_phrase: as an AI": 2})["blocked_phrase"]
+    {'version': 1, 'turns_with': {'as an AI': 2}}
+    """
+    described: dict[str, dict[str, Any]] = {
+        rule.name: {"version": rule.version, "turns_changed": changed.get(rule.name, 0)} for rule in RULES
+    }
+    hits = {name.removeprefix(PHRASE): turns for name, turns in changed.items() if name.startswith(PHRASE)}
+    if hits:
+        ordered = dict(sorted(hits.items(), key=lambda hit: (-hit[1], hit[0])))
+        described["blocked_phrase"] = {"version": 1, "turns_with": ordered}
+    return described
 
 
 def versions() -> dict[str, str]:
     """The versions of what takes part."""
-    packages = ("chaku", "transformers", "tokenizers", "selectolax", "pyarrow")
+    packages = ("chaku", "transformers", "tokenizers", "selectolax", "ftfy", "py3langid", "rensa", "pyarrow")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 

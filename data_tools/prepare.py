@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from data_tools.atomic import refuse_foreign, whole_directory
 from data_tools.cleaning import clean_dumps
+from data_tools.filters import filters_of, reject_filtered
 from data_tools.ledger import Ledger, rejected_by_rule, write_ledger
 from data_tools.manifest import (
     FILE_NAME,
@@ -27,6 +28,7 @@ from data_tools.packing import pack
 from data_tools.plain import size_of
 from data_tools.progress import progress
 from data_tools.records import Branches, Record
+from data_tools.rules.config import Rules, describe_rules
 from data_tools.shards import write_conversations, write_windows
 from data_tools.split import held_out, reject_duplicates
 from data_tools.windows import Document, Fate, WindowMaker
@@ -53,6 +55,7 @@ class Options:
     workers: int | None = None
     format: str | None = None
     branches: Branches = "main"
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(slots=True)
@@ -70,20 +73,22 @@ def prepare(options: Options) -> dict[str, Any]:
     started = time.perf_counter()
     refuse_foreign(options.out, marker=FILE_NAME)
     encoder = load_encoder(options.template, options.model)
-    records, changed = read_and_clean(options)
+    records, changed, filtered = read_and_clean(options)
     parts = make_parts(records, options)
     for part in parts.values():
         make_windows(part, encoder, options)
     ledger = enter_all(records, parts, encoder)
     manifest = describe(records, parts, ledger, options=options, encoder=encoder)
     manifest["cleaning"] = describe_cleaning(changed)
+    manifest["rules"] = describe_rules(options.rules)
     manifest["seconds"] = round(time.perf_counter() - started, 2)
-    write(options.out, parts, ledger, manifest)
+    write(options.out, parts, ledger, manifest, filtered=filtered)
     return manifest
 
 
-def read_and_clean(options: Options) -> tuple[list[Record], Counter[str]]:
-    """All records, cleaned and with their roles repaired, and how many turns each cleaning rule changed."""
+def read_and_clean(options: Options) -> tuple[list[Record], Counter[str], list[dict[str, object]]]:
+    """All records, cleaned and repaired; how many turns each rule changed; what the filters rejected."""
+    filters = filters_of(options.rules)
     records: list[Record] = []
     changed: Counter[str] = Counter()
     with progress("clean", total=size_of(options.inputs)) as report:
@@ -91,6 +96,7 @@ def read_and_clean(options: Options) -> tuple[list[Record], Counter[str]]:
             options.inputs,
             workers=options.workers,
             report=report,
+            rules=options.rules,
             format=options.format,
             branches=options.branches,
         )
@@ -98,7 +104,7 @@ def read_and_clean(options: Options) -> tuple[list[Record], Counter[str]]:
             records += batch
             changed += counts
     reject_duplicates(records)
-    return records, changed
+    return records, changed, reject_filtered(records, filters)
 
 
 def make_parts(records: Sequence[Record], options: Options) -> dict[str, Part]:
@@ -164,7 +170,11 @@ def describe(
     windows = sum(len(part.windows) for part in parts.values())
     total = part_counts(ledger, len(records), documents=together, windows=windows, window=options.window)
     total["conversations_kept"] = sum(counts["conversations_kept"] for counts in by_part.values())
-    asked = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}
+    asked = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(options).items()
+        if key != "rules"
+    }
     return {
         **describe_encoder(encoder, model=options.model),
         "window": options.window,
@@ -177,7 +187,14 @@ def describe(
     }
 
 
-def write(out: Path, parts: dict[str, Part], ledger: pa.Table, manifest: dict[str, Any]) -> None:
+def write(
+    out: Path,
+    parts: dict[str, Part],
+    ledger: pa.Table,
+    manifest: dict[str, Any],
+    *,
+    filtered: Sequence[dict[str, object]],
+) -> None:
     """Write everything under a temporary name, then rename it to `out`."""
     with whole_directory(out, marker=FILE_NAME) as folder:
         for name, part in parts.items():
@@ -188,5 +205,8 @@ def write(out: Path, parts: dict[str, Part], ledger: pa.Table, manifest: dict[st
             write_conversations(
                 folder / "conversations" / f"{name}.jsonl", [part.records[number].conversation for number in kept]
             )
+        if filtered:
+            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in filtered]
+            (folder / "filtered.jsonl").write_text("".join(lines), encoding="utf-8")
         write_ledger(ledger, folder / "ledger.parquet")
         (folder / FILE_NAME).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

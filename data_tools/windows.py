@@ -136,11 +136,16 @@ class WindowMaker:
         self.documents.sort(key=lambda document: (document.conversation, document.piece.start))
 
     def _whole(self, number: int) -> Piece:
-        start = self._system_length(number)
-        return Piece(number, start, start, len(self.conversations[number].messages))
+        start, end = self._first_question(number), len(self.conversations[number].messages)
+        return Piece(number, self._system_length(number), start, end)
 
     def _system_length(self, number: int) -> int:
         return int(self.conversations[number].messages[0].role == "system")
+
+    def _first_question(self, number: int) -> int:
+        """Where the pairs begin: after the system prompt, and after a reply whose question is missing."""
+        first = self._system_length(number)
+        return first + (self.conversations[number].messages[first].role == "assistant")
 
     def _positions(self, piece: Piece) -> list[int]:
         return [*range(self._system_length(piece.conversation)), *range(piece.lead, piece.end)]
@@ -158,8 +163,8 @@ class WindowMaker:
 
     def _plan(self, number: int, ends: Sequence[int]) -> list[Piece]:
         """Greedy pieces of whole pairs, by the lengths that the pairs have in the whole conversation."""
-        first = self._system_length(number)
-        header = ends[0] if first else self.header
+        system, first = self._system_length(number), self._first_question(number)
+        header = ends[0] if system else self.header
         pieces: list[Piece] = []
         filled = 0
         for start in range(first, len(ends), 2):
@@ -169,7 +174,7 @@ class WindowMaker:
                 pieces[-1].end = start + 2
                 filled += length
                 continue
-            lead = self._lead(first, start, ends, self.window - header - length)
+            lead = system if start == first else self._lead(first, start, ends, self.window - header - length)
             filled = header + length + (begin - (ends[lead - 1] if lead else 0))
             pieces.append(Piece(number, lead, start, start + 2))
         return pieces
@@ -213,7 +218,7 @@ class WindowMaker:
         counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
         supervised = dict(zip(positions, counts, strict=True))
         # Repeated context may not be cut off what it leads up to.
-        pairs = self._pair_lengths(piece, encoded.turn_ends) if not self.overlap else []
+        pairs = self._pair_lengths(piece, encoded.turn_ends) if piece.lead == piece.start and not self.overlap else []
         self._add(Document(piece, np.array(encoded.ids, dtype=np.int32), mask, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import check_workers, in_words
+from data_tools.commands.common import add_rules_option, check_workers, in_words, rules_of
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,6 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("inputs", nargs="+", type=Path, metavar="INPUT", help="a dump or a conversations file")
     add("--out", required=True, type=Path, metavar="FILE", help="the JSON Lines file to write")
     add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
+    add_rules_option(clean)
     clean.set_defaults(run=_clean)
 
 
@@ -28,7 +29,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     check_workers(arguments.workers)
     from data_tools.clean import clean
 
-    done = clean(arguments.inputs, out=arguments.out, workers=arguments.workers)
+    done = clean(arguments.inputs, out=arguments.out, workers=arguments.workers, rules=rules_of(arguments))
     print(f"wrote {done.written:,} of {done.conversations:,} conversations to {arguments.out}")
     print(f"turns changed, by rule: {in_words(done.changed)}")
     print(f"turns left out, by rule: {in_words(done.rejected)}")

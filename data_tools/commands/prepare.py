@@ -1,12 +1,19 @@
 """`chaku data prepare`: its options, and the summary that it prints."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import add_reading_options, check_workers
+from data_tools.commands.common import (
+    add_filter_options,
+    add_reading_options,
+    add_rules_option,
+    check_workers,
+    rules_of,
+)
 from templates import InputError
 
 _PREPARE_EXAMPLE = """\
@@ -39,6 +46,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--overlap", type=int, default=0, metavar="N", help="pairs repeated as context after a cut (default: 0)")
     add("--seed", type=int, default=0, metavar="N", help="fixes the split and the order (default: %(default)s)")
     add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
+    add_rules_option(prepare)
+    add_filter_options(prepare)
     add_reading_options(prepare)
     prepare.set_defaults(run=_prepare)
 
@@ -47,8 +56,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
     _check_ranges(arguments)
     from data_tools.prepare import Options, prepare
 
-    given = {key: value for key, value in vars(arguments).items() if key not in ("run", "inputs")}
-    manifest = prepare(Options(inputs=tuple(arguments.inputs), **given))
+    plain = {field.name for field in fields(Options)} - {"inputs", "rules"}
+    given = {key: value for key, value in vars(arguments).items() if key in plain}
+    manifest = prepare(Options(inputs=tuple(arguments.inputs), rules=rules_of(arguments), **given))
     print_summary(manifest, arguments.out)
     return 0
 

@@ -1,17 +1,21 @@
 """Role repair: from the turns of a dump to a conversation that can be trained, with a name for what falls away."""
 
 from itertools import groupby
+from typing import Literal
 
 from data_tools.records import Record, Turn
 from templates import Message, Role
 
 
-def repair(record: Record) -> None:
+def repair(record: Record, *, leading_reply: Literal["reject", "context"] = "reject") -> None:
     """Fill `record.messages`: an optional system message, then user and assistant in turn, the last an assistant's.
 
     Doubled turns of one role become one message (`merged`). What cannot stand in such a conversation is rejected:
     `empty`, `system_not_first`, `tool_turn`, `after_tool_turn`, `leading_reply`, `question_without_reply`,
     `reply_without_question`, `trailing_question`, and every turn of a conversation without a pair as `no_reply`.
+
+    `leading_reply="context"` keeps the reply that opens a piece of a split conversation before the first question,
+    as context that is not taught.
 
     >>> turns = [("assistant", "...and so on."), ("user", "Thanks"), ("user", "One more:"), ("assistant", "Sure.")]
     >>> record = Record("a", "dump.json", 0, [Turn(i, role, text) for i, (role, text) in enumerate(turns)])
@@ -28,10 +32,15 @@ def repair(record: Record) -> None:
             turn.rule = "empty"
     system = _leading_system(turns)
     pairs = _pairs(turns)
+    leading = (
+        [at for at, turn in enumerate(turns) if turn.rule == "leading_reply"] if leading_reply == "context" else []
+    )
     if not pairs:
         record.reject("no_reply")
         return
-    groups = [system] if system else []
+    for position in leading:
+        turns[position].rule, turns[position].train = "", False
+    groups = [group for group in (system, leading) if group]
     for question, reply in pairs:
         groups += (question, reply)
     record.message_turns = groups

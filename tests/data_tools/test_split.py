@@ -24,6 +24,12 @@ def test_the_second_of_two_equal_conversations_is_rejected() -> None:
     assert [bool(one.messages) for one in records] == [True, False, True, True]
 
 
+def test_of_a_chat_that_was_written_down_after_each_reply_the_longest_is_kept() -> None:
+    records = [record("a", "x", "y"), record("b", "x", "y"), record("a", "x", "y", "z", "w"), record("a", "x", "other")]
+    reject_duplicates(records)
+    assert [bool(one.messages) for one in records] == [False, True, True, True]
+
+
 @given(st.integers(0, 50), st.floats(0.01, 0.5))
 def test_pieces_and_shared_pairs_stay_on_one_side(seed: int, fraction: float) -> None:
     records = [record(f"abcdef{n % 8}_{n}", f"question {n}", "short") for n in range(40)]

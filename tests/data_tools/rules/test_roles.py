@@ -46,6 +46,19 @@ def test_repairs(turns: str, messages: list[str], rules: list[str]) -> None:
     assert [turn.rule for turn in record.turns] == rules
 
 
+def test_a_leading_reply_is_kept_as_context_where_asked() -> None:
+    turns = [Turn(at, LETTERS[letter], f"{letter}{at}") for at, letter in enumerate("saaua")]  # type: ignore[arg-type]
+    record = Record("id", "a.json", 0, turns)
+    repair(record, leading_reply="context")
+    assert [message.content for message in record.messages] == ["s0", "a1\n\na2", "u3", "a4"]
+    assert [message.train for message in record.messages] == [None, False, None, None]
+    assert record.message_turns == [[0], [1, 2], [3], [4]]
+    assert [turn.rule for turn in turns] == ["", "", "merged", "", ""]
+    alone = Record("id", "a.json", 0, [Turn(0, "assistant", "a0"), Turn(1, "user", "u1")])
+    repair(alone, leading_reply="context")
+    assert [turn.rule for turn in alone.turns] == ["leading_reply", "trailing_question"]
+
+
 @given(st.from_regex(r"([suat]\.?){1,12}", fullmatch=True))
 def test_the_result_alternates_and_no_turn_is_lost(turns: str) -> None:
     record = repaired(turns)
