@@ -36,12 +36,19 @@ def sdpa_varlen(  # noqa: PLR0917 - flash-attn's signature
     softmax_scale: float,
     causal: bool,
 ) -> Tensor:
-    """PyTorch's attention, document by document: for CPUs, and for float32 anywhere."""
+    """PyTorch's attention, document by document: for CPUs, and for float32 anywhere.
+
+    Keys and values are repeated for the heads that share them: the same sums, and the backward pass is faster than
+    with ``enable_gqa`` (`benchmarks/attention.py`).
+    """
+    shared = q.shape[1] // k.shape[1]
+    if shared > 1:
+        k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
     ends = cu_seqlens_q.tolist()
     outputs = []
     for start, end in pairwise(ends):
         query, key, value = (states[start:end].transpose(0, 1).unsqueeze(0) for states in (q, k, v))
-        output = scaled_dot_product_attention(query, key, value, is_causal=causal, scale=softmax_scale, enable_gqa=True)
+        output = scaled_dot_product_attention(query, key, value, is_causal=causal, scale=softmax_scale)
         outputs.append(output.squeeze(0).transpose(0, 1))
     return torch.cat(outputs)
 

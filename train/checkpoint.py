@@ -1,8 +1,8 @@
 """Checkpoints of a run, from which a killed run goes on as if nothing had happened.
 
-OUT.run/checkpoints/step-000020/ holds the weights, the optimizer's state and the random states (written by all ranks
+OUT.run/checkpoints/step-000020/ holds the weights that are trained and the optimizer's state (written by all ranks
 through `torch.distributed.checkpoint`, readable by another number of ranks), and `progress.json` with the step. The
-learning rate and the windows of a step follow from the step alone.
+learning rate, the windows and the random draws of a step follow from the step alone.
 """
 
 import json
@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
@@ -25,6 +24,7 @@ from train.parallel import Ranks
 from train.recipe import Recipe
 
 PROGRESS = "progress.json"
+_TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Checkpoints:
     def _save_into(self, temporary: Path | None, trainee: Trainee, optimizer: torch.optim.Optimizer) -> None:
         place = [temporary]
         dist.broadcast_object_list(place, src=0, device=self.ranks.device)
-        save(_state(trainee, optimizer, self.ranks), checkpoint_id=place[0])
+        save(_state(trainee, optimizer), checkpoint_id=place[0])
 
     def latest(self) -> Path | None:
         """The last whole checkpoint. Raises InputError where it belongs to another recipe, naming what differs."""
@@ -100,11 +100,15 @@ class Checkpoints:
         path = self.latest()
         if path is None:
             return None
-        state = _state(trainee, optimizer, self.ranks)
-        # a rank more than were saved keeps its own random state
-        load(state, checkpoint_id=path, planner=DefaultLoadPlanner(allow_partial_load=True))
-        set_state_dict(trainee, optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"])
-        torch.set_rng_state(state[_random_key(self.ranks)])
+        state = _state(trainee, optimizer)
+        load(state, checkpoint_id=path)
+        set_state_dict(
+            trainee,
+            optimizer,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optimizer"],
+            options=StateDictOptions(strict=False),
+        )
         return Progress(**json.loads((path / PROGRESS).read_text(encoding="utf-8"))["progress"])
 
     def remove(self) -> None:
@@ -115,13 +119,9 @@ class Checkpoints:
         return sorted(path.parent for path in self.directory.glob(f"step-*/{PROGRESS}"))
 
 
-def _state(trainee: Trainee, optimizer: torch.optim.Optimizer, ranks: Ranks) -> dict[str, Any]:
-    model, optimizer_state = get_state_dict(trainee, optimizer)
-    return {"model": model, "optimizer": optimizer_state, _random_key(ranks): torch.get_rng_state()}
-
-
-def _random_key(ranks: Ranks) -> str:
-    return f"random_state_{ranks.rank}"
+def _state(trainee: Trainee, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    model, optimizer_state = get_state_dict(trainee, optimizer, options=_TRAINED_ONLY)
+    return {"model": model, "optimizer": optimizer_state}
 
 
 def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.dtype) -> dict[str, str]:
@@ -130,7 +130,7 @@ def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.d
     Paths are left out, so that a run may move to another machine; so are the values that only watch it.
     """
     values = recipe.as_dict()
-    sections = ("batch", "optimizer", "schedule", "data", "model")
+    sections = ("batch", "optimizer", "schedule", "data", "model", "rope", "lora")
     named = {f"{section}.{name}": str(value) for section in sections for name, value in values[section].items()}
     return {
         **{name: value for name, value in named.items() if not name.endswith(".path")},

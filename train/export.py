@@ -1,18 +1,24 @@
 """The result: a plain Hugging Face directory that transformers and an unmodified vLLM open, written whole or not."""
 
+import errno
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
+import torch.distributed as dist
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from transformers import AutoModelForCausalLM, GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 import templates
 from data_tools.atomic import whole_directory
 from train.model import Trainee, saved_dtype
 from train.parallel import Ranks
+from train.weights import write_weights
 
 MARKER = "chaku.json"
 
@@ -27,31 +33,79 @@ def export(
     record: dict[str, Any],
     ranks: Ranks,
 ) -> None:
-    """Write weights in the base model's own type, tokenizer, template, stop ids, `chaku.json`; all ranks call this."""
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    state = get_model_state_dict(trainee, options=options)
+    """Write weights in the base model's own type, tokenizer, template, stop ids, `chaku.json`; all ranks call this.
+
+    Each rank writes its part of the weights. Where adapters were trained, they alone are written, in PEFT's format.
+    """
+    with _one_directory(out, ranks) as directory:
+        if record["recipe"]["lora"]["rank"]:
+            _write_adapter(trainee, directory, base=record["recipe"]["model"]["path"], ranks=ranks)
+        else:
+            write_weights(trainee.model, directory, dtype=saved_dtype(config), ranks=ranks)
+            if ranks.is_first:
+                config.architectures = [type(trainee.model).__name__.removeprefix("FSDP")]
+                config.save_pretrained(directory)
+        if ranks.is_first:
+            write_companions(directory, tokenizer=tokenizer, encoder=encoder, record=record)
+        dist.barrier()
+
+
+@contextmanager
+def _one_directory(out: Path, ranks: Ranks) -> Iterator[Path]:
+    """The temporary directory that becomes `out`, on all ranks. A full disk becomes an InputError."""
+    place: list[Path | None] = [None]
     if not ranks.is_first:
+        dist.broadcast_object_list(place, src=0, device=ranks.device)
+        assert place[0] is not None  # noqa: S101 - the first rank has sent it
+        yield place[0]
         return
-    dtype = saved_dtype(config)
-    with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    weights = {
-        name.removeprefix("model."): weight.to(dtype) for name, weight in state.items() if isinstance(weight, Tensor)
-    }
-    plain.load_state_dict(weights, assign=True)
-    plain.tie_weights()
-    plain.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+    with whole_directory(out, marker=MARKER) as temporary:
+        temporary.mkdir(exist_ok=True)
+        dist.broadcast_object_list([temporary], src=0, device=ranks.device)
+        with full_disk_as_oserror():
+            yield temporary
+
+
+@contextmanager
+def full_disk_as_oserror() -> Iterator[None]:
+    """Safetensors reports a full disk as an error of its own; raise the system's, which becomes one clear line."""
+    try:
+        yield
+    except SafetensorError as error:
+        if "os error 28" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _write_adapter(trainee: Trainee, directory: Path, *, base: str, ranks: Ranks) -> None:
+    from train.lora import save_adapter
+
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+    state = get_model_state_dict(trainee, options=options)
+    if ranks.is_first:
+        adapters = {name.removeprefix("model."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
+        save_adapter(trainee.model, adapters, directory, base=base)
+
+
+def write_companions(
+    directory: Path,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    encoder: templates.Encoder,
+    record: dict[str, Any],
+) -> None:
+    """Write what stands beside the weights: stop ids, tokenizer with the template, `chaku.json`."""
+    generation = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_token_id,
         # a format whose replies end with plain text stops by that text instead
         eos_token_id=encoder.stop_ids or tokenizer.eos_token_id,
         stop_strings=encoder.stop_strings or None,
         pad_token_id=tokenizer.pad_token_id,
     )
+    generation.save_pretrained(directory)
     tokenizer.chat_template = encoder.chat_template
-    with whole_directory(out, marker=MARKER) as temporary:
-        plain.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        (temporary / MARKER).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    tokenizer.save_pretrained(directory)
+    (directory / MARKER).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def is_result_of(out: Path, identity: dict[str, str]) -> bool:

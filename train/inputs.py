@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from templates.loading import load_tokenizer
 from train.data import Windows, read_manifest
 from train.model import read_config
 from train.recipe import Recipe
+from train.rope import context_length, scaled
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Inputs:
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read and check everything but the weights. Raises InputError with the numbers and the next step."""
     manifest = read_manifest(recipe.data.path)
-    config = read_config(recipe.model.path)
+    config = scaled(read_config(recipe.model.path), recipe.rope)
     tokenizer = load_tokenizer(recipe.model.path)
     encoder = templates.Encoder(templates.load(manifest["template"], tokenizer), tokenizer)
     _check_fingerprint(recipe, manifest, encoder.fingerprint)
@@ -55,11 +57,12 @@ def _check_windows(recipe: Recipe, windows: Windows, config: PretrainedConfig) -
         raise InputError(
             f"{recipe.data.path / 'train'}: has no windows; run `chaku data prepare` on more conversations"
         )
-    longest, context = windows.longest_document(), config.max_position_embeddings
+    longest, context = windows.longest_document(), context_length(config)
     if longest > context:
         raise InputError(
-            f"{recipe.data.path}: a document has {longest} tokens and {recipe.model.path} reads at most {context}; "
-            f"run `chaku data prepare ... --window {context}`"
+            f"{recipe.data.path}: a document has {longest} tokens and {recipe.model.path} reads at most {context}; run "
+            f"`chaku data prepare ... --window {context}`, or scale its positions with --rope.type linear "
+            f"--rope.factor {math.ceil(longest / context * recipe.rope.factor)}"
         )
     if windows.largest_id() >= config.vocab_size:
         raise InputError(

@@ -49,7 +49,9 @@ class _TokenLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         loss = torch.zeros((), device=hidden.device)
-        hidden_grad, weight_grad = torch.empty_like(hidden), torch.zeros_like(weight)
+        hidden_grad = torch.empty_like(hidden)
+        # a frozen head (LoRA) saves a third of the products
+        weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None  # type: ignore[attr-defined]
         for start in range(0, len(targets), CHUNK):
             part = slice(start, start + CHUNK)
             log_probabilities = _log_probabilities(hidden[part], weight)
@@ -60,12 +62,13 @@ class _TokenLoss(torch.autograd.Function):
             logits_grad.scatter_add_(1, truth, logits_grad.new_full(truth.shape, -1.0))
             logits_grad = logits_grad.to(hidden.dtype)
             hidden_grad[part] = logits_grad @ weight
-            weight_grad.addmm_(logits_grad.t(), hidden[part])
-        ctx.save_for_backward(hidden_grad, weight_grad)
+            if weight_grad is not None:
+                weight_grad.addmm_(logits_grad.t(), hidden[part])
+        ctx.save_for_backward(hidden_grad, weight_grad)  # type: ignore[arg-type]
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, loss_grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: FunctionCtx, loss_grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
         hidden_grad, weight_grad = ctx.saved_tensors  # type: ignore[attr-defined]
-        return hidden_grad.mul_(loss_grad), weight_grad.mul_(loss_grad), None
+        return hidden_grad.mul_(loss_grad), None if weight_grad is None else weight_grad.mul_(loss_grad), None

@@ -69,9 +69,14 @@ class Run:
 
 def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoints) -> Run:
     """Load and share out the weights, and go back to the last checkpoint if there is one."""
-    torch.manual_seed(recipe.seed + ranks.rank)
-    trainee, attention = load(recipe.model, ranks.device)
-    shard(trainee, compute_dtype=compute_dtype(recipe.model, ranks.device), ranks=ranks)
+    torch.manual_seed(recipe.seed)  # each rank makes the same adapters, and keeps its share
+    trainee, attention = load(recipe, ranks.device)
+    shard(
+        trainee,
+        compute_dtype=compute_dtype(recipe.model, ranks.device),
+        ranks=ranks,
+        replicas=recipe.parallel.replicas,
+    )
     optimizer = adamw(trainee, recipe.optimizer)
     progress = checkpoints.resume(trainee, optimizer)
     count = len(inputs.windows)
@@ -157,7 +162,8 @@ def _take_step(run: Run, step: int) -> dict[str, float]:
         batches,
         max_grad_norm=recipe.optimizer.max_grad_norm,
         ranks=run.ranks,
-        context=f"step {step + 1}",
+        seed=recipe.seed,
+        step=step,
         last_good=run.checkpoints.latest(),
     )
     seconds = time.perf_counter() - started

@@ -10,8 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from templates.errors import InputError
 from train.attention import choose_kernel, register
 from train.data import MicroBatch
+from train.freeze import freeze
 from train.loss import TokenScores, token_loss, token_scores
-from train.recipe import Model
+from train.recipe import Model, Recipe
+from train.rope import scaled
 
 
 def compute_dtype(recipe: Model, device: torch.device) -> torch.dtype:
@@ -31,9 +33,10 @@ class Trainee(nn.Module):
     The head is applied in here, at supervised positions only, so that FSDP gathers and frees its weight with the rest.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, *, neftune_alpha: float = 0.0) -> None:
         super().__init__()
         self.model = model
+        self._neftune_alpha = neftune_alpha
 
     def forward(self, batch: MicroBatch) -> Tensor | TokenScores:
         """The summed loss while training; summed loss and right guesses in evaluation mode."""
@@ -43,8 +46,11 @@ class Trainee(nn.Module):
 
     def hidden_states(self, batch: MicroBatch) -> Tensor:
         """The last hidden states [1, T, hidden size]; documents do not see one another."""
+        embeddings = self.model.get_input_embeddings()(batch.input_ids)
+        if self.training and self._neftune_alpha:
+            embeddings = embeddings + _noise(embeddings, batch, alpha=self._neftune_alpha)
         states: Tensor = self.model.base_model(
-            input_ids=batch.input_ids,
+            inputs_embeds=embeddings,
             position_ids=batch.position_ids,
             cu_seq_lens_q=batch.cumulative_lengths,
             cu_seq_lens_k=batch.cumulative_lengths,
@@ -53,6 +59,17 @@ class Trainee(nn.Module):
             use_cache=False,
         ).last_hidden_state
         return states
+
+
+def _noise(embeddings: Tensor, batch: MicroBatch, *, alpha: float) -> Tensor:
+    """Uniform noise [1, T, hidden size], within alpha / sqrt(L x hidden size) in a document of L tokens.
+
+    L counts the document's own tokens: the reference implementation counts its padding, and a packed window would
+    give one document less noise for the others beside it.
+    """
+    lengths = batch.cumulative_lengths.diff()
+    widths = alpha / (lengths * embeddings.shape[-1]).sqrt()
+    return torch.empty_like(embeddings).uniform_(-1, 1) * widths.repeat_interleave(lengths)[None, :, None]
 
 
 def read_config(path: str) -> PretrainedConfig:
@@ -68,22 +85,49 @@ def read_config(path: str) -> PretrainedConfig:
     return config
 
 
-def load(recipe: Model, device: torch.device) -> tuple[Trainee, str]:
-    """The base model on the CPU in float32, ready to be sharded, and a line that says which attention it uses."""
-    kernel, line = choose_kernel(device, compute_dtype(recipe, device))
+def load(recipe: Recipe, device: torch.device) -> tuple[Trainee, str]:
+    """The base model on the CPU, ready to be sharded, and a line that says which attention it uses.
+
+    Weights are held in float32; under adapters, which alone are then trained, in the compute type or in 4 bits.
+    """
+    section, dtype = recipe.model, compute_dtype(recipe.model, device)
+    kernel, line = choose_kernel(device, dtype)
+    model = _weights(recipe, dtype, attention=register(kernel), device=device)
+    if recipe.lora.rank:
+        from train.lora import add_adapters
+
+        add_adapters(model, recipe.lora)
+    if section.freeze is not None:
+        freeze(model, section.freeze)
+    if section.activation_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if section.compile:
+        for layer in decoder_layers(model):
+            layer.compile()
+    return Trainee(model, neftune_alpha=section.neftune_alpha).train(), line
+
+
+def _weights(recipe: Recipe, dtype: torch.dtype, *, attention: str, device: torch.device) -> PreTrainedModel:
+    """The base model as transformers loads it. Raises InputError where it cannot."""
+    path, quantized = recipe.model.path, None
+    if recipe.lora.base_in_4_bits:
+        from train.lora import in_4_bits
+
+        quantized = in_4_bits(dtype)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            recipe.path,
-            dtype=torch.float32,
-            attn_implementation=register(kernel),
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            path,
+            config=scaled(read_config(path), recipe.rope),
+            dtype=dtype if recipe.lora.rank else torch.float32,
+            attn_implementation=attention,
+            quantization_config=quantized,
+            device_map={"": device} if quantized else None,
             use_safetensors=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"{recipe.path}: cannot be loaded ({_first_line(error)})") from error
-    if recipe.activation_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Trainee(model).train(), line
+        raise InputError(f"{path}: cannot be loaded ({_first_line(error)})") from error
+    return model
 
 
 def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch._C._distributed_c10d import HashStore
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from train.model import Trainee, decoder_layers
@@ -40,6 +41,13 @@ class Ranks:
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(total)
         return [float(value) for value in total.tolist()]
+
+    def mesh(self, replicas: int) -> DeviceMesh:
+        """The ranks in `replicas` groups, neighbours together; torchrun numbers the ranks of a node in a row."""
+        if replicas == 1:
+            return init_device_mesh(self.device.type, (self.world_size,), mesh_dim_names=("shard",))
+        shape = (replicas, self.world_size // replicas)
+        return init_device_mesh(self.device.type, shape, mesh_dim_names=("replicate", "shard"))
 
 
 def return_freed_tensors() -> None:
@@ -73,20 +81,30 @@ def process_group() -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
-def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks) -> None:
-    """Share the weights out over the ranks, layer by layer, in place."""
+def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks, replicas: int = 1) -> None:
+    """Share the weights out over the ranks, layer by layer, in place.
+
+    With `replicas`, each of so many groups of ranks holds all weights among its own, and the groups add up gradients:
+    between nodes, only those then travel. 4-bit weights stay whole on each rank (`packed_parameters`).
+    """
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     # Alone there is nothing to save by freeing a gathered layer, only the second gathering to lose.
     reshard = ranks.world_size > 1
+    mesh, whole = ranks.mesh(replicas), packed_parameters(trainee)
     for layer in decoder_layers(trainee.model):
-        fully_shard(layer, mp_policy=policy, reshard_after_forward=reshard)
-    fully_shard(trainee, mp_policy=policy, reshard_after_forward=False)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard, ignored_params=whole)
+    fully_shard(trainee, mesh=mesh, mp_policy=policy, reshard_after_forward=False, ignored_params=whole)
     if ranks.world_size > 1:
         for module in trainee.modules():
             if isinstance(module, FSDPModule):
                 # The loss is already divided by the supervised tokens of all ranks: gradients are summed, not averaged.
                 module.set_gradient_divide_factor(1.0)
                 module.set_force_sum_reduction_for_comms(True)
+
+
+def packed_parameters(module: nn.Module) -> set[nn.Parameter]:
+    """The 4-bit weights: two in a byte, with scales beside them, which cannot be cut by rows."""
+    return {parameter for parameter in module.parameters() if parameter.dtype == torch.uint8}
 
 
 def gradient_norm(module: nn.Module, *, max_norm: float) -> float:

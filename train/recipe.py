@@ -16,11 +16,52 @@ class Model:
         activation_checkpointing: Recompute each layer in the backward pass: a third more time, far less memory.
         compute_dtype: Type of the matrix products and activations (master weights and gradients are float32 always);
             auto takes bfloat16 on CUDA and on CPUs with AMX, and float32 on others, where it is twice as fast.
+        compile: Compile each layer with torch.compile: the first step takes a minute longer, the others less.
+        freeze: Regular expression; parameters with such a part in their names are not trained, for instance
+            'embed_tokens|layers.[0-7].' (a dot is a dot, unless a quantifier follows it).
+        neftune_alpha: Uniform noise on the embeddings while training, alpha / sqrt(tokens of the document x hidden
+            size) wide (NEFTune, arXiv 2310.05914; 5 is usual); 0 adds none.
     """
 
     path: str
     activation_checkpointing: bool = False
     compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    compile: bool = False
+    freeze: str | None = None
+    neftune_alpha: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rope:
+    """Longer documents than the base model was made for, by scaling its rotary positions.
+
+    Args:
+        type: Linear interpolation (Vicuna-16k: arXiv 2306.15595) or YaRN (arXiv 2309.00071); none leaves the base's.
+        factor: How many times the base model's context, 4 for 16,384 tokens on Llama 2.
+    """
+
+    type: Literal["none", "linear", "yarn"] = "none"
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """Low-rank adapters (LoRA, arXiv 2106.09685) in place of the weights themselves; OUT is then an adapter.
+
+    Args:
+        rank: Rank of the adapters; 0 trains the model's own weights.
+        alpha: The adapters' product is scaled by alpha / rank.
+        dropout: Share of the adapters' inputs that are dropped while training.
+        targets: Regular expression over the names of the linear layers that get an adapter; all-linear takes all
+            but the head.
+        base_in_4_bits: Hold the base model in 4 bits (NF4) through bitsandbytes (QLoRA, arXiv 2305.14314).
+    """
+
+    rank: int = 0
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: str = "all-linear"
+    base_in_4_bits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +88,18 @@ class Batch:
 
     windows_per_step: int = 128
     windows_per_micro_batch: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel:
+    """How the ranks share the weights.
+
+    Args:
+        replicas: Hold so many whole copies of the weights, each shared by as many neighbouring ranks: the number of
+            nodes, where the network between them is slow (hybrid sharding); 1 shares one copy over all ranks.
+    """
+
+    replicas: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +171,11 @@ class Recipe:
     Args:
         model: The base model.
         data: The windows.
+        rope: Longer documents than the base model was made for.
+        lora: Adapters in place of the weights themselves.
         out: Directory for the trained model; checkpoints and metrics lie in OUT.run beside it.
         batch: How many windows make a step.
+        parallel: How the ranks share the weights.
         optimizer: AdamW.
         schedule: How long, and at what learning rate.
         validation: Loss on held-out windows.
@@ -130,7 +186,10 @@ class Recipe:
     model: Model
     data: Data
     out: Path
+    rope: Rope = field(default_factory=Rope)
+    lora: Lora = field(default_factory=Lora)
     batch: Batch = field(default_factory=Batch)
+    parallel: Parallel = field(default_factory=Parallel)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     validation: Validation = field(default_factory=Validation)
@@ -148,8 +207,14 @@ class Recipe:
 
 
 _AT_LEAST = {
+    ("model", "neftune_alpha"): 0,
+    ("rope", "factor"): 1,
+    ("lora", "rank"): 0,
+    ("lora", "alpha"): 0,
+    ("lora", "dropout"): 0,
     ("batch", "windows_per_step"): 1,
     ("batch", "windows_per_micro_batch"): 1,
+    ("parallel", "replicas"): 1,
     ("optimizer", "lr"): 0,
     ("optimizer", "weight_decay"): 0,
     ("optimizer", "max_grad_norm"): 0,
@@ -172,6 +237,14 @@ def check(recipe: Recipe, *, world_size: int) -> None:
             raise InputError(f"--{section}.{name} is {value}; give at least {least}")
     if recipe.schedule.warmup_ratio > 1:
         raise InputError(f"--schedule.warmup_ratio is {recipe.schedule.warmup_ratio}; give a share from 0 to 1")
+    if recipe.lora.base_in_4_bits and not recipe.lora.rank:
+        raise InputError("--lora.base_in_4_bits needs adapters to train; give --lora.rank 16, for instance")
+    if recipe.lora.rank and recipe.model.freeze:
+        raise InputError("--model.freeze does not go with --lora.rank, which freezes all but the adapters; choose one")
+    if world_size % recipe.parallel.replicas:
+        raise InputError(
+            f"--parallel.replicas is {recipe.parallel.replicas}, into which {world_size} ranks cannot be divided evenly"
+        )
     at_once = world_size * recipe.batch.windows_per_micro_batch
     if recipe.batch.windows_per_step % at_once:
         raise InputError(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -31,22 +32,25 @@ def train_step(
     *,
     max_grad_norm: float,
     ranks: Ranks,
-    context: str,
+    seed: int,
+    step: int,
     last_good: Path | None,
 ) -> Taken:
-    """Take one step with this rank's micro-batches.
+    """Take one step (counted from 0) with this rank's micro-batches.
 
     Every supervised token of the step weighs the same, in whichever micro-batch and on whichever rank it stands.
-    Raises InputError, with `context` and the windows' conversations, where there is no such token or the loss is not
+    What a micro-batch draws at random (noise, dropout) follows from the seed, the step and its place in it alone.
+    Raises InputError, with the step and the windows' conversations, where there is no such token or the loss is not
     a number; the weights are then untouched, and `last_good` is named as the checkpoint to return to.
     """
     tokens, supervised = ranks.sum(
         sum(batch.input_ids.numel() for batch in batches), sum(len(batch.targets) for batch in batches)
     )
     if supervised == 0:
-        raise InputError(f"{context}: its windows have no supervised token; take more --batch.windows_per_step")
+        raise InputError(f"step {step + 1}: its windows have no supervised token; take more --batch.windows_per_step")
     losses = []
-    for batch in batches:
+    for place, batch in enumerate(batches):
+        _seed(seed, step, place * ranks.world_size + ranks.rank)
         loss = trainee(batch.to(ranks.device)) / supervised
         loss.backward()
         losses.append(loss.detach())
@@ -56,13 +60,17 @@ def train_step(
         sources = _conversations_without_a_loss(shares, batches, ranks)
         checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
         raise InputError(
-            f"{context}: the loss is {total} in windows with the conversations {sources}; {checkpoint}. "
+            f"step {step + 1}: the loss is {total} in windows with the conversations {sources}; {checkpoint}. "
             "Look at those conversations, or lower --optimizer.lr"
         )
     norm = gradient_norm(trainee, max_norm=max_grad_norm)
     optimizer.step()
     optimizer.zero_grad()
     return Taken(loss=total, grad_norm=norm, tokens=int(tokens), supervised_tokens=int(supervised))
+
+
+def _seed(*numbers: int) -> None:
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
 def _conversations_without_a_loss(shares: Sequence[float], batches: Sequence[MicroBatch], ranks: Ranks) -> str:
