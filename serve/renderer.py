@@ -4,9 +4,9 @@ Loaded by vLLM through `serve.vllm_plugin`. Only the step from messages to token
 and streaming stay vLLM's.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transformers.utils.chat_template_utils import _get_template_variables
 from vllm.config import VllmConfig
 from vllm.inputs import TokensPrompt
 from vllm.renderers.chat_utils import ChatCompletionMessageParam, ConversationMessage
@@ -17,7 +17,11 @@ from vllm.tokenizers.hf import HfTokenizer
 from vllm.utils.async_utils import make_async
 
 import templates
+from serve.request_messages import plain_messages, plain_tools
 from templates import Encoder, InputError, RenderError
+
+# What a template asks for that it is given; `messages` and the special tokens never come from a request.
+_UNDERSTOOD = frozenset(("messages", "tools", "add_generation_prompt", "continue_final_message"))
 
 
 class ChakuRenderer(HfRenderer):
@@ -42,55 +46,33 @@ class ChakuRenderer(HfRenderer):
         plain = plain_messages(messages)
         return as_conversation(plain), TokensPrompt(prompt_token_ids=await self._encode_async(plain, params))
 
-    def _encode(self, messages: list[dict[str, str]], params: ChatParams) -> list[int]:
+    def _encode(self, messages: list[dict[str, Any]], params: ChatParams) -> list[int]:
+        self._refuse_other_prompts(params)
         options = params.chat_template_kwargs
-        if options.get("tools"):
-            raise ValueError("tools: this server's template was not trained with tools; leave them out")
+        tools, asks = plain_tools(options.get("tools") or ()), bool(options.get("add_generation_prompt", True))
+        continues = bool(options.get("continue_final_message", False))
         try:
-            return self._encoder.encode_prompt(
-                messages,
-                add_generation_prompt=bool(options.get("add_generation_prompt", True)),
-                continue_final_message=bool(options.get("continue_final_message", False)),
-            )
-        except (RenderError, InputError) as error:
+            if not tools and not any("tool_calls" in message for message in messages):
+                return self._encoder.encode_prompt(
+                    messages, add_generation_prompt=asks, continue_final_message=continues
+                )
+            if continues:
+                raise ValueError("continue_final_message: goes with neither tools nor tool_calls; leave it out")
+            return self._encoder.encode_tool_prompt(messages, tools, add_generation_prompt=asks)
+        except (RenderError, InputError, RecursionError) as error:
             raise ValueError(f"messages: {error}") from error
 
+    def _refuse_other_prompts(self, params: ChatParams) -> None:
+        """No request may have its prompt made otherwise than in training, nor believe that it had."""
+        template = self._encoder.template.text
+        if params.chat_template not in (None, template):
+            raise ValueError("chat_template: prompts are made by the template of the model's training; leave it out")
+        # what a template never asks for changes nothing, and clients send such options to every server
+        asked_for = _get_template_variables(template) - _UNDERSTOOD
+        if unread := sorted(asked_for & params.chat_template_kwargs.keys()):
+            raise ValueError(f"{', '.join(unread)}: the model was trained without this option; leave it out")
 
-def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The messages with text contents. Raises ValueError for images, audio and whatever else is not text.
 
-    >>> plain_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
-    [{'role': 'user', 'content': 'Hi'}]
-    """
-    return [{"role": _role(message, turn), "content": _text(message, turn)} for turn, message in enumerate(messages)]
-
-
-def as_conversation(messages: list[dict[str, str]]) -> list[ConversationMessage]:
+def as_conversation(messages: list[dict[str, Any]]) -> list[ConversationMessage]:
     """The messages in vLLM's own form."""
     return [ConversationMessage(role=message["role"], content=message["content"]) for message in messages]
-
-
-def _role(message: Mapping[str, Any], turn: int) -> str:
-    role = "system" if message.get("role") == "developer" else message.get("role")
-    if role not in templates.ROLES:
-        raise ValueError(f"messages[{turn}].role: {role!r} is not one of {', '.join(templates.ROLES)}")
-    return role
-
-
-def _text(message: Mapping[str, Any], turn: int) -> str:
-    if message.get("tool_calls"):
-        raise ValueError(f"messages[{turn}].tool_calls: this server's template was not trained with tools")
-    content = message.get("content")
-    parts = [content] if content is None or isinstance(content, str) else list(content)
-    return "\n".join(_part(part, turn) for part in parts)
-
-
-def _part(part: Any, turn: int) -> str:  # noqa: ANN401 whatever a client sent
-    if isinstance(part, str):
-        return part
-    if part is None:
-        return ""
-    if isinstance(part, Mapping) and part.get("type") in ("text", "input_text", "output_text", "refusal"):
-        return str(part.get("text") or part.get("refusal") or "")
-    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    raise ValueError(f"messages[{turn}].content: a part of type {kind!r} is not text, and this model reads only text")

@@ -59,3 +59,12 @@ def _from_mapping(item: Mapping[str, object], turn: int) -> Message:
     if not isinstance(content, str):
         raise TypeError(f"turn {turn}: content is {type(content).__name__}, not text")
     return Message(role=role, content=content, train=train if isinstance(train, bool) else None)
+
+
+def scalar_values(content: str) -> str:
+    """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return content

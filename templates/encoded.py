@@ -1,10 +1,12 @@
 """The result of encoding, and the arithmetic that finds the replies among the token ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from templates.conversation import Message
 from templates.guard import GuardedTokenizer
 from templates.spelling import Literal
 
@@ -98,3 +100,39 @@ def find(row: Row, ids: list[int], guarded: GuardedTokenizer) -> Found:
         exact=(sums[np.minimum(tokens, len(flat))] == targets).tolist(),
         sound=bool(((steps == 0) | ((steps == 1) & guarded.may_prefix_space)).all()),
     )
+
+
+class Plan:
+    """One conversation on its way through `Encoder.encode`."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+        self.row = Row()
+        self.rules: dict[int, str] = {}
+        self.refused = False
+
+    def reject_all(self, rule: str) -> None:
+        """No text can be made of this conversation: its replies are rejected, and it has no ids."""
+        self.refused = True
+        self.rules = {turn: rule for turn, message in enumerate(self.messages) if message.role == "assistant"}
+
+
+def finish(plan: Plan, found: Found) -> Encoded:
+    """Mask the replies whose tokens begin and end where their text does."""
+    if plan.refused:
+        return Encoded(rejected=sorted(plan.rules.items()), turn_ends=[0] * len(plan.messages))
+    mask, ends = [False] * len(found.ids), []
+    for turn, message in enumerate(plan.messages):
+        start, end = found.tokens[2 * turn], found.tokens[2 * turn + 1]
+        ends.append(end)
+        if message.role != "assistant" or turn in plan.rules:
+            continue
+        if not found.sound:
+            plan.rules[turn] = "tokenizer_rewrites"
+        elif not (found.exact[2 * turn] and found.exact[2 * turn + 1]):
+            plan.rules[turn] = "token_straddles_reply"
+        elif message.train is not False:
+            mask[start:end] = [True] * (end - start)
+    if ends:
+        ends[-1] = len(found.ids)
+    return Encoded(ids=found.ids, mask=mask, rejected=sorted(plan.rules.items()), turn_ends=ends)

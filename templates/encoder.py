@@ -1,17 +1,19 @@
 """One truth for the prompt: the ids that the trainer sees and the ids that the server sees come from here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from templates.byte_level import bytes_of_piece
-from templates.conversation import Conversation, Message, Messages, Role, as_messages
-from templates.encoded import Encoded, Found, Row, find
+from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values
+from templates.encoded import Encoded, Plan, find, finish
 from templates.errors import InputError
 from templates.fingerprint import Fingerprint, fingerprint_of
 from templates.guard import guard
 from templates.layout import Layout, contents_in, layout_of, literals_of
+from templates.marked import literals_and_contents
 from templates.special_tokens import special_tokens_of
 from templates.spelling import Speller
 from templates.stop import missing_controls, stop_after
@@ -19,6 +21,8 @@ from templates.swallow import swallow
 from templates.template import RenderError, Template, own_template
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
+# What is not sent along to another process: caches, and what takes seconds to load there.
+_STAYS = ("_layout", "_spell", "_tokenizer")
 
 
 class Encoder:
@@ -107,11 +111,11 @@ class Encoder:
         `template_rewrites`, `prompt_not_prefix`, `no_stop`, `lone_surrogate`, `contains_stop`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
-        plans = [_Plan(as_messages(conversation)) for conversation in conversations]
+        plans = [Plan(as_messages(conversation)) for conversation in conversations]
         for plan in plans:
             self._lay_out(plan)
         all_ids = self._guarded.encode(["".join(plan.row.parts) for plan in plans])
-        return [_finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
+        return [finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
 
     def encode_prompt(
         self,
@@ -125,26 +129,50 @@ class Encoder:
         With `continue_final_message` they end inside the last message, which the model then goes on writing. Raises
         RenderError where the template refuses the messages or rewrites one of them.
         """
-        plan = _Plan(as_messages(messages))
+        plan = Plan(as_messages(messages))
         roles = tuple(message.role for message in plan.messages)
         asks = add_generation_prompt and not continue_final_message
         written = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
         contents = self._contents(plan, written, add_generation_prompt=asks)
-        if continue_final_message:
-            written = (*written[:-1], "")
-        literals, contents = self._as_read(written, contents)
-        plan.row.add_literal(self._spell(literals[0]))
+        return self._encode_parts((*written[:-1], "") if continue_final_message else written, contents)
+
+    def encode_tool_prompt(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+    ) -> list[int]:
+        """The ids that ask for the next reply where tools are offered, or where messages hold calls of them.
+
+        Messages are ``{"role", "content"}``, some with OpenAI's `tool_calls` (arguments as a mapping). No text in
+        them or in the tools' definitions can command a control token. Raises RenderError where the template refuses
+        them, has no place for tools, or rewrites what they say.
+        """
+        return self._encode_parts(
+            *literals_and_contents(
+                self.template,
+                messages,
+                tools,
+                self.special_tokens,
+                holds_control=self._spell.first_control,
+                add_generation_prompt=add_generation_prompt,
+            )
+        )
+
+    def _encode_parts(self, literals: Sequence[str], contents: list[str]) -> list[int]:
+        literals, contents = self._as_read(literals, contents)
+        parts = [self._spell(literals[0]).spelling]
         for content, literal in zip(contents, literals[1:], strict=True):
-            plan.row.add_content(content, 0)
-            plan.row.add_literal(self._spell(literal))
-        return self._guarded.encode(["".join(plan.row.parts)])[0]
+            parts += (content, self._spell(literal).spelling)
+        return self._guarded.encode(["".join(parts)])[0]
 
     def _new_layout(self, roles: tuple[Role, ...]) -> Layout:
         return layout_of(self.template, roles, self.special_tokens)
 
-    def _contents(self, plan: "_Plan", literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
+    def _contents(self, plan: Plan, literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
         """The contents as they stand in the text. Raises RenderError where the template rewrites one."""
-        messages = [Message(role=message.role, content=_scalar(message.content)) for message in plan.messages]
+        messages = [Message(role=message.role, content=scalar_values(message.content)) for message in plan.messages]
         text = self.template.render(
             messages, special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
         )
@@ -159,7 +187,7 @@ class Encoder:
             literals, contents = swallow(literals, contents, guarded=self._guarded, spell=self._spell)
         return literals, [self._guarded.canonical(content) for content in contents]
 
-    def _lay_out(self, plan: "_Plan") -> None:
+    def _lay_out(self, plan: Plan) -> None:
         """Write a conversation's row, and decide what can be decided without its ids."""
         try:
             layout = self._layout(tuple(message.role for message in plan.messages))
@@ -179,7 +207,7 @@ class Encoder:
                     plan.rules[turn] = rule or "tokenizer_rewrites"
         return None
 
-    def _lay_out_turn(self, plan: "_Plan", layout: Layout, turn: int, *, before: str, content: str, after: str) -> None:
+    def _lay_out_turn(self, plan: Plan, layout: Layout, turn: int, *, before: str, content: str, after: str) -> None:
         """Append one content and the literal after it; look for the reply's first token and the turn's end."""
         row, opening = plan.row, layout.opening(turn)
         row.look_for(row.coordinate - (self._guarded.byte_length(opening) if before.endswith(opening) else 0))
@@ -193,7 +221,7 @@ class Encoder:
 
     def _rule_against(self, message: Message, layout: Layout, turn: int) -> str | None:
         """The rule that forbids teaching a reply, as far as its text tells."""
-        scalar, stop = _scalar(message.content), self.stop
+        scalar, stop = scalar_values(message.content), self.stop
         broken = {
             "empty_reply": not message.content.strip(),
             "prompt_not_prefix": layout.prompt_literals[turn] is None or layout.opening(turn).strip(),
@@ -203,48 +231,3 @@ class Encoder:
             "tokenizer_rewrites": not self._guarded.reads_exactly(scalar),
         }
         return next((rule for rule, holds in broken.items() if holds), None)
-
-
-class _Plan:
-    """One conversation on its way through `Encoder.encode`."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = messages
-        self.row = Row()
-        self.rules: dict[int, str] = {}
-        self.refused = False
-
-    def reject_all(self, rule: str) -> None:
-        """No text can be made of this conversation: its replies are rejected, and it has no ids."""
-        self.refused = True
-        self.rules = {turn: rule for turn, message in enumerate(self.messages) if message.role == "assistant"}
-
-
-def _finish(plan: _Plan, found: Found) -> Encoded:
-    """Mask the replies whose tokens begin and end where their text does."""
-    if plan.refused:
-        return Encoded(rejected=sorted(plan.rules.items()), turn_ends=[0] * len(plan.messages))
-    mask, ends = [False] * len(found.ids), []
-    for turn, message in enumerate(plan.messages):
-        start, end = found.tokens[2 * turn], found.tokens[2 * turn + 1]
-        ends.append(end)
-        if message.role != "assistant" or turn in plan.rules:
-            continue
-        if not found.sound:
-            plan.rules[turn] = "tokenizer_rewrites"
-        elif not (found.exact[2 * turn] and found.exact[2 * turn + 1]):
-            plan.rules[turn] = "token_straddles_reply"
-        elif message.train is not False:
-            mask[start:end] = [True] * (end - start)
-    if ends:
-        ends[-1] = len(found.ids)
-    return Encoded(ids=found.ids, mask=mask, rejected=sorted(plan.rules.items()), turn_ends=ends)
-
-
-def _scalar(content: str) -> str:
-    """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
-    try:
-        content.encode()
-    except UnicodeEncodeError:
-        return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return content

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from templates.guard import GuardedTokenizer
 
+_MOST_KNOWN = 4096
+
 
 @dataclass(frozen=True)
 class Literal:
@@ -32,7 +34,7 @@ class Literal:
 
 
 class Speller:
-    """Spells literal texts, each once."""
+    """Spells literal texts; a template's few are spelled once."""
 
     def __init__(self, guarded: GuardedTokenizer) -> None:
         self._guarded = guarded
@@ -44,6 +46,8 @@ class Speller:
     def __call__(self, text: str) -> Literal:
         """The literal for a text."""
         if text not in self._known:
+            if len(self._known) == _MOST_KNOWN:  # texts around tools differ from request to request
+                self._known.clear()
             self._known[text] = self._spell(text)
         return self._known[text]
 

@@ -1,7 +1,7 @@
 """A prompt format: a Jinja text with a name. It turns messages into the text that a model reads."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,9 @@ class Template:
     name: str
     text: str
 
+    def __reduce__(self) -> tuple[type["Template"], tuple[str, str]]:
+        return Template, (self.name, self.text)  # what is compiled stays in its process
+
     @cached_property
     def _compiled(self) -> jinja2.Template:
         # transformers' own sandbox and whitespace options, so that the exported file renders the same bytes there
@@ -51,11 +54,25 @@ class Template:
         >>> template.render([Message(role="user", content="Hi")], special_tokens={"bos_token": "<s>", ...})
         '<s>A chat between ... USER: Hi '
         """
+        plain = [{"role": message.role, "content": message.content} for message in messages]
+        return self.render_data(
+            plain, tools=None, special_tokens=special_tokens, add_generation_prompt=add_generation_prompt
+        )
+
+    def render_data(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        tools: Sequence[Mapping[str, object]] | None,
+        special_tokens: dict[str, str],
+        add_generation_prompt: bool,
+    ) -> str:
+        """The text of messages in OpenAI's form, with tools and calls of them. Raises RenderError as `render` does."""
         try:
             return self._compiled.render(
-                messages=[{"role": message.role, "content": message.content} for message in messages],
+                messages=messages,
                 add_generation_prompt=add_generation_prompt,
-                tools=None,  # transformers and vLLM hand these two over too, and templates ask whether they are none
+                tools=tools,  # transformers and vLLM hand these two over too, and templates ask whether they are none
                 documents=None,
                 **special_tokens,
             )

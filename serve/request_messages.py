@@ -1,0 +1,76 @@
+"""What a chat request says, as templates read it: text, and with tools their definitions and calls.
+
+What cannot be read is refused by its place in the request: a ValueError is a 400 in OpenAI's error shape.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from templates import ROLES
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages with text contents. Raises ValueError for images, audio and whatever else is not text.
+
+    >>> plain_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
+    [{'role': 'user', 'content': 'Hi'}]
+    """
+    return [_plain(message, f"messages[{turn}]") for turn, message in enumerate(messages)]
+
+
+def plain_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
+    """The definitions of functions. Raises ValueError for tools of other kinds."""
+    for at, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise ValueError(f"tools[{at}]: only functions are read, each with its name")  # noqa: TRY004
+    return [dict(tool) for tool in tools]
+
+
+def _plain(message: Mapping[str, Any], where: str) -> dict[str, Any]:
+    plain: dict[str, Any] = {"role": _role(message, where), "content": _text(message, where)}
+    calls = list(message.get("tool_calls") or ())
+    if calls:
+        plain["tool_calls"] = [_call(call, f"{where}.tool_calls[{at}]") for at, call in enumerate(calls)]
+    if isinstance(message.get("tool_call_id"), str):
+        plain["tool_call_id"] = message["tool_call_id"]
+    return plain
+
+
+def _role(message: Mapping[str, Any], where: str) -> str:
+    role = "system" if message.get("role") == "developer" else message.get("role")
+    if role not in ROLES:
+        raise ValueError(f"{where}.role: {role!r} is not one of {', '.join(ROLES)}")
+    return role
+
+
+def _call(call: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 whatever a client sent
+    """A call as templates read it: its arguments as a mapping, or as they are where a model wrote no JSON object."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ValueError(f"{where}: only calls of functions are read, each with its name")  # noqa: TRY004
+    arguments = function.get("arguments") or {}
+    try:
+        parsed = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except (ValueError, RecursionError):
+        parsed = None
+    called = {"name": function["name"], "arguments": parsed if isinstance(parsed, Mapping) else arguments}
+    return {"id": str(call.get("id", "")), "type": "function", "function": called}
+
+
+def _text(message: Mapping[str, Any], where: str) -> str:
+    content = message.get("content")
+    parts = [content] if content is None or isinstance(content, str) else list(content)
+    return "\n".join(_part(part, where) for part in parts)
+
+
+def _part(part: Any, where: str) -> str:  # noqa: ANN401 whatever a client sent
+    if isinstance(part, str):
+        return part
+    if part is None:
+        return ""
+    if isinstance(part, Mapping) and part.get("type") in ("text", "input_text", "output_text", "refusal"):
+        return str(part.get("text") or part.get("refusal") or "")
+    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+    raise ValueError(f"{where}.content: a part of type {kind!r} is not text, and this model reads only text")
