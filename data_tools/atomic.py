@@ -14,7 +14,8 @@ from pathlib import Path
 
 from templates.errors import InputError
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+# A limit on the size of files is met as a full disk is.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager

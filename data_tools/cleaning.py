@@ -1,24 +1,20 @@
 """Reading, cleaning and role repair of whole dumps, in one process or many with the same result."""
 
-import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from data_tools.progress import Report
-from data_tools.readers import input_files, parse, read_records
+from data_tools.readers import parse, read_records
 from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.cleaner import DEFAULT_RULES, clean_record
 from data_tools.rules.config import Rules
 from data_tools.rules.roles import repair
+from data_tools.workers import how_many, workers_for
 from templates import Conversation
 
 _BATCH = 128
-# Below this size starting processes takes longer than they save.
-_BIG = 32_000_000
 
 Batch = tuple[list[Record], Counter[str]]
 
@@ -37,22 +33,18 @@ def clean_dumps(
     `workers`: processes; None takes one for each core where the dumps are big. `format` and `branches`: see
     `read_records` and `parse`.
     """
-    total = sum(file.stat().st_size for path in paths for file in input_files(path))
-    if workers is None:
-        workers = (os.cpu_count() or 1) if total >= _BIG else 1
     raws = (raw for path in paths for raw in read_records(path, format=format, report=report))
-    batches = iter(lambda: list(islice(raws, _BATCH)), [])
-    if workers == 1:
-        yield from (clean_batch(batch, rules, branches) for batch in batches)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running: deque[Future[Batch]] = deque()
-        for batch in batches:
-            running.append(pool.submit(clean_batch, batch, rules, branches))
-            if len(running) > 2 * workers:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+    with workers_for((rules, branches), how_many(workers, paths)) as pool:
+        yield from pool.map(_clean, batches_of(raws))
+
+
+def batches_of(raws: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
+    """The records in the portions in which they are sent to processes."""
+    return iter(lambda: list(islice(raws, _BATCH)), [])
+
+
+def _clean(how: tuple[Rules, Branches], batch: Sequence[RawRecord]) -> Batch:
+    return clean_batch(batch, *how)
 
 
 def read_conversations(path: Path, *, limit: int) -> list[Conversation]:

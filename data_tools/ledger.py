@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,45 +30,51 @@ SCHEMA = pa.schema(
 )
 
 
+# What a process says of its records: the ledger but for the part, and which turns no rule rejected so far.
+_BATCH_SCHEMA = pa.schema([*list(SCHEMA)[:-1], ("open", pa.bool_())])
+
+
 @dataclass(slots=True)
 class Ledger:
-    """Collects a row for each input turn.
+    """Collects a row for each input turn of some records.
 
     `fate` is trained, context or rejected. `rule` is the reason of a rejection, or `merged`, `shortened`, `continued`
     for a turn that is kept in another form. `supervised_tokens` are the reply's tokens: trained ones, or those that a
     rejected reply held. `part` is train, held_out or none; `turn` -1 stands for a `system` key or a whole bad record.
     """
 
-    rows: list[tuple[str, int, str, int, str, str, str, int, str]] = field(default_factory=list)
+    rows: list[tuple[str, int, str, int, str, str, str, int, bool]] = field(default_factory=list)
     _held: list[tuple[int, str]] = field(default_factory=list)  # rejected replies: their row and their text
 
-    def add(self, record: Record, *, fate: Fate | None, part: str) -> None:
+    def add(self, record: Record, *, fate: Fate | None) -> None:
         """Enter all turns of a record; `fate` is None where none of its messages reached the tokenizer."""
         message_of = {position: k for k, group in enumerate(record.message_turns) for position in group}
         for position, turn in enumerate(record.turns):
             message = message_of.get(position)
             if fate is None or message is None:
-                self._add_row(record, turn, part=part, fate="rejected", rule=turn.rule)
+                self._add_row(record, turn, fate="rejected", rule=turn.rule)
             else:
-                self._add_kept(record, turn, fate, message, part)
+                self._add_kept(record, turn, fate, message)
 
-    def _add_kept(self, record: Record, turn: Turn, fate: Fate, message: int, part: str) -> None:
+    def _add_kept(self, record: Record, turn: Turn, fate: Fate, message: int) -> None:
         rule = turn.rule or fate.changed.get(message, "")
         # A merged message's tokens stand in the row of its first turn.
         tokens = fate.supervised[message] if turn.rule != "merged" else 0
         if message in fate.rejected:
-            self._add_row(record, turn, part=part, fate="rejected", rule=fate.rejected[message])
+            self._add_row(record, turn, fate="rejected", rule=fate.rejected[message])
         elif fate.supervised[message]:
-            self._add_row(record, turn, part=part, fate="trained", rule=rule, tokens=tokens)
+            self._add_row(record, turn, fate="trained", rule=rule, tokens=tokens)
         elif message in fate.seen:
-            self._add_row(record, turn, part=part, fate="context", rule=rule)
+            self._add_row(record, turn, fate="context", rule=rule)
         else:
-            self._add_row(record, turn, part=part, fate="rejected", rule="no_supervised_reply")
+            self._add_row(record, turn, fate="rejected", rule="no_supervised_reply")
 
-    def _add_row(self, record: Record, turn: Turn, *, part: str, fate: str, rule: str, tokens: int = 0) -> None:
+    def _add_row(self, record: Record, turn: Turn, *, fate: str, rule: str, tokens: int = 0) -> None:
         if fate == "rejected" and turn.role == "assistant" and turn.text.strip():
             self._held.append((len(self.rows), turn.text))
-        self.rows.append((record.file, record.index, record.id, turn.index, turn.role or "", fate, rule, tokens, part))
+        is_open = turn.rule in ("", "merged")
+        row = (record.file, record.index, record.id, turn.index, turn.role or "", fate, rule, tokens, is_open)
+        self.rows.append(row)
 
     def count_rejected_tokens(self, encoder: Encoder) -> None:
         """Enter what each rejected reply would have brought, by encoding it alone as a reply."""
@@ -76,15 +83,42 @@ class Ledger:
             self.rows[row] = (*self.rows[row][:7], tokens, self.rows[row][8])
         self._held.clear()
 
-    def table(self) -> pa.Table:
-        """The ledger as an Arrow table."""
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(SCHEMA)
-        return pa.table([pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], SCHEMA)
+    def batch(self) -> pa.RecordBatch:
+        """The rows in Arrow's form: the ledger's columns but for the part, and `open`."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(_BATCH_SCHEMA)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, _BATCH_SCHEMA.types, strict=True)]
+        return pa.record_batch(arrays, schema=_BATCH_SCHEMA)
+
+
+def whole_ledger(
+    batches: Sequence[pa.RecordBatch], *, turns: Sequence[int], rejected: Sequence[str], parts: Sequence[str]
+) -> pa.Table:
+    """The ledger of all records in input order: how many `turns` each has, its part, and the rule that rejects it.
+
+    A conversation that is rejected as a whole gives the rule to those of its turns that have no other reason; what
+    its replies would have taught stays in their rows.
+    """
+    table = pa.Table.from_batches(batches, _BATCH_SCHEMA)
+    of_row = np.repeat(np.arange(len(turns)), turns)
+    if any(rejected):
+        table = _reject(table, pa.array(rejected, pa.string()).take(pa.array(of_row)))
+    part = pa.array(parts, pa.string()).take(pa.array(of_row))
+    return table.drop_columns("open").append_column("part", part).cast(SCHEMA)
+
+
+def _reject(table: pa.Table, rules: pa.Array) -> pa.Table:
+    hit = pc.and_(table["open"], pc.not_equal(rules, ""))
+    for name, values in (("fate", "rejected"), ("rule", rules)):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pc.if_else(hit, values, table[name]))
+    return table
 
 
 def reply_lengths(texts: Sequence[str], encoder: Encoder) -> list[int]:
     """The tokens of each text as a reply with its stop; also of replies that cannot be taught exactly."""
     question = Message(role="user", content="Hello")
+    if not texts:
+        return []
     pairs = [[question, Message(role="assistant", content=text)] for text in ("Hello", *texts)]
     first, *encoded = encoder.encode(pairs)
     if not first.ids:

@@ -8,14 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data_tools.documents import Rows
 from data_tools.ledger import turn_counts
 from data_tools.readers import input_files
 from data_tools.rules.cleaner import PHRASE
 from data_tools.rules.text import RULES
-from data_tools.windows import Document
 from templates.encoder import Encoder
 
 FILE_NAME = "manifest.json"
@@ -23,16 +24,16 @@ PARTS = ("train", "held_out")
 
 
 def part_counts(
-    table: pa.Table, conversations_in: int, *, documents: Sequence[Document], windows: int, window: int
+    table: pa.Table, conversations_in: int, *, documents: Rows, windows: int, window: int
 ) -> dict[str, int | float]:
     """The counts of one part, or of the whole: see DESIGN.md for the names. `table` is its share of the ledger."""
     counts = turn_counts(table)
-    tokens = sum(len(document.ids) for document in documents)
-    supervised = sum(int(document.mask.sum()) for document in documents)
+    tokens = int(documents["length"].sum(dtype=np.int64))
+    supervised = int(documents["supervised"].sum(dtype=np.int64))
     assert supervised == counts["supervised_tokens"], "the ledger and the windows disagree"  # noqa: S101
     return {
         "conversations_in": conversations_in,
-        "conversations_kept": len({document.conversation for document in documents}),
+        "conversations_kept": len(np.unique(documents["conversation"])),
         **counts,
         "documents": len(documents),
         "tokens": tokens,

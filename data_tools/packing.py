@@ -1,7 +1,8 @@
 """Packing: which documents share a window, so that hardly a position of a window is wasted."""
 
 import random
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Sequence
 
 
@@ -41,9 +42,9 @@ def pack(lengths: Sequence[int], *, window: int, seed: int) -> list[list[int]]:
 
 
 # A window with less room than this counts as full: another cut would cost more in repeated system prompts.
-_FULL = 16
-# How many of the longest documents are tried for a cut that fills a window.
-_CANDIDATES = 512
+_FULL = 8
+# How many documents are tried as a window's next, to see what would fill the rest after them.
+_TRIES = 64
 
 
 def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, window: int) -> dict[int, list[int]]:
@@ -57,50 +58,134 @@ def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, windo
     {2: [1]}
     """
     cutter = _Cutter(lengths, pairs)
-    while cutter.pool:
-        cutter.fill_window(window)
-    return {document: sorted(cuts) for document, cuts in cutter.cuts.items()}
+    while cutter.fill_window(window):
+        pass
+    return {document: sorted(cuts) for document, cuts in sorted(cutter.cuts.items())}
 
 
 class _Cutter:
-    """Fills one window after another from a pool of (length, document, first pair), sorted by length."""
+    """Fills one window after another, the longest part of a document first.
+
+    A part is (document, first pair, end). It is offered whole by its length, and by the lengths of its beginnings.
+    """
 
     def __init__(self, lengths: Sequence[int], pairs: Sequence[Sequence[int]]) -> None:
         self.pairs = pairs
         self.headers = [length - sum(of_one) for length, of_one in zip(lengths, pairs, strict=True)]
-        self.pool = sorted((length, document, 0) for document, length in enumerate(lengths))
         self.cuts: dict[int, list[int]] = {}
+        self.wholes, self.beginnings = _ByLength(), _ByLength()
+        self.offered: set[_Part] = set()
+        for document in range(len(lengths)):
+            self._offer(document, 0, len(pairs[document]))
 
-    def fill_window(self, window: int) -> None:
-        room = window - self.pool.pop()[0]
-        while room > _FULL and self.pool:
-            place = bisect_right(self.pool, (room, len(self.pairs), 0)) - 1
-            whole = self.pool[place][0] if place >= 0 else 0
-            cut = self._cut_for(room) if room - whole > _FULL else None
-            if cut is not None:
-                room -= self._apply(*cut)
-            elif place >= 0:
-                room -= self.pool.pop(place)[0]
-            else:
-                return
+    def fill_window(self, window: int) -> bool:
+        """Fill the next window; False where no part is left."""
+        length = self._longest(self.wholes, window)
+        if length < 0:
+            return False
+        first = self._take(length)
+        room, alone = window - length, True
+        while room > _FULL:
+            length = self._longest(self.wholes, room)
+            if room - length > _FULL:
+                beginning = self._longest(self.beginnings, room, at_least=room - _FULL)
+                if beginning >= 0:
+                    self._take_beginning(beginning)
+                    return True
+                filling = self._before_a_filling(room, length)
+                if filling < 0 and alone and self._halve(first):
+                    return True
+                length = length if filling < 0 else filling
+            if length < 0:
+                return True
+            self._take(length)
+            room, alone = room - length, False
+        return True
 
-    def _cut_for(self, room: int) -> tuple[int, int, int] | None:
-        """The best cut that makes a window full: place in the pool, pair to cut after, length of the first part."""
-        best: tuple[int, int, int] | None = None
-        for place in range(len(self.pool) - 1, max(-1, len(self.pool) - 1 - _CANDIDATES), -1):
-            _, document, first = self.pool[place]
-            pairs, length = self.pairs[document], self.headers[document]
-            for pair in range(first, len(pairs) - 1):
-                length += pairs[pair]
-                if length > room:
-                    break
-                if room - length <= _FULL and (best is None or length > best[2]):
-                    best = (place, pair + 1, length)
-        return best
+    def _before_a_filling(self, room: int, length: int) -> int:
+        """The length of a part after which another fills the window, looked for from `length` down; or -1."""
+        for _ in range(_TRIES):
+            if length < 0:
+                break
+            rest = room - length
+            for offers in (self.wholes, self.beginnings):
+                if self._longest(offers, rest, at_least=rest - _FULL) >= 0:
+                    return length
+            length = self._longest(self.wholes, length - 1)
+        return -1
 
-    def _apply(self, place: int, pair: int, length: int) -> int:
-        _, document, _ = self.pool.pop(place)
+    def _offer(self, document: int, first: int, end: int) -> None:
+        part = (document, first, end)
+        self.offered.add(part)
+        length = self.headers[document]
+        for pair in range(first, end):
+            length += self.pairs[document][pair]
+            if pair + 1 < end:
+                self.beginnings.add(length, (part, pair + 1))
+        self.wholes.add(length, (part, end))
+
+    def _longest(self, offers: "_ByLength", most: int, *, at_least: int = 0) -> int:
+        """The greatest length up to `most` at which a part that is left is offered, or -1."""
+        while (length := offers.longest(most)) >= max(0, at_least):
+            if offers.last(length)[0] in self.offered:
+                return length
+            offers.take(length)
+        return -1
+
+    def _take(self, length: int) -> "_Part":
+        part, _ = self.wholes.take(length)
+        self.offered.remove(part)
+        return part
+
+    def _take_beginning(self, length: int) -> None:
+        (document, first, end), pair = self.beginnings.take(length)
+        self.offered.remove((document, first, end))
         self.cuts.setdefault(document, []).append(pair)
-        rest = self.headers[document] + sum(self.pairs[document][pair:])
-        insort(self.pool, (rest, document, pair))
-        return length
+        self._offer(document, pair, end)
+
+    def _halve(self, part: "_Part") -> bool:
+        """Cut a part that nothing fills up with in its middle, and offer both halves; False where it is one pair."""
+        document, first, end = part
+        if end - first < 2:
+            return False
+        lengths = self.pairs[document][first:end]
+        middle, before, best = sum(lengths) / 2, 0, (float("inf"), first)
+        for pair, length in enumerate(lengths[:-1], first + 1):
+            before += length
+            best = min(best, (abs(before - middle), pair))
+        self.cuts.setdefault(document, []).append(best[1])
+        self._offer(document, first, best[1])
+        self._offer(document, best[1], end)
+        return True
+
+
+_Part = tuple[int, int, int]
+
+
+class _ByLength:
+    """What is offered at each length; the lengths are bits of one number, so that the next lower is found at once."""
+
+    def __init__(self) -> None:
+        self._at: dict[int, list[tuple[_Part, int]]] = defaultdict(list)
+        self._bits = 0
+
+    def add(self, length: int, offer: tuple[_Part, int]) -> None:
+        """Offer something at a length."""
+        self._at[length].append(offer)
+        self._bits |= 1 << length
+
+    def longest(self, most: int) -> int:
+        """The greatest length up to `most` at which there are offers, or -1."""
+        return (self._bits & ((2 << most) - 1)).bit_length() - 1 if most >= 0 else -1
+
+    def last(self, length: int) -> tuple[_Part, int]:
+        """The last offer at a length."""
+        return self._at[length][-1]
+
+    def take(self, length: int) -> tuple[_Part, int]:
+        """The last offer at a length, which is gone then."""
+        offers = self._at[length]
+        taken = offers.pop()
+        if not offers:
+            self._bits ^= 1 << length
+        return taken

@@ -2,18 +2,22 @@
 
 import json
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from data_tools.atomic import refuse_foreign, whole_directory
-from data_tools.cleaning import clean_dumps
-from data_tools.filters import filters_of, reject_filtered
-from data_tools.ledger import Ledger, rejected_by_rule, write_ledger
+from data_tools.cleaning import batches_of
+from data_tools.collected import Collected
+from data_tools.filters import decide_all, filters_of, report_row
+from data_tools.fitting import Fitted, fit
+from data_tools.ledger import rejected_by_rule, whole_ledger, write_ledger
+from data_tools.maker import Maker, Recipe
 from data_tools.manifest import (
     FILE_NAME,
     PARTS,
@@ -24,25 +28,26 @@ from data_tools.manifest import (
     part_counts,
     versions,
 )
-from data_tools.packing import pack
-from data_tools.plain import size_of
+from data_tools.plain import json_line, size_of
 from data_tools.progress import progress
-from data_tools.records import Branches, Record
+from data_tools.readers import read_records
+from data_tools.records import Branches
 from data_tools.rules.config import Rules, describe_rules
-from data_tools.shards import write_conversations, write_windows
-from data_tools.split import held_out, reject_duplicates
-from data_tools.windows import Document, Fate, WindowMaker
+from data_tools.shards import write_windows
+from data_tools.split import copies, held_out
+from data_tools.windows import checked_header
+from data_tools.workers import Workers, how_many, warm_up, workers_for
 from templates import InputError
 from templates.encoder import Encoder
 from templates.loading import load_encoder
 
-# Where the windows are less full than this, some documents are cut once more; large dumps never need it.
-FULL_ENOUGH = 0.995
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `chaku data prepare` is asked to do; `held_out` is a share of the conversations, `overlap` counts pairs."""
+    """What `chaku data prepare` is asked to do.
+
+    `held_out` is a share of the conversations, `overlap` counts pairs, `max_pairs` 0 keeps all.
+    """
 
     inputs: tuple[Path, ...]
     model: str
@@ -51,125 +56,115 @@ class Options:
     window: int = 2048
     held_out: float = 0.02
     overlap: int = 0
+    max_pairs: int = 0
+    only_last_turn: bool = False
     seed: int = 0
     workers: int | None = None
+    engine: Literal["local", "ray"] = "local"
     format: str | None = None
     branches: Branches = "main"
     rules: Rules = field(default_factory=Rules)
 
 
-@dataclass(slots=True)
-class Part:
-    """One part of the data: its conversations with their documents, and which documents share a window."""
-
-    records: list[Record]
-    documents: list[Document] = field(default_factory=list)
-    fates: list[Fate] = field(default_factory=list)
-    windows: list[list[int]] = field(default_factory=list)
-
-
 def prepare(options: Options) -> dict[str, Any]:
     """Do all of it and return the manifest. Raises InputError with one line for anything wrong with the input."""
-    started = time.perf_counter()
+    began = time.perf_counter()
     refuse_foreign(options.out, marker=FILE_NAME)
+    workers = how_many(options.workers, options.inputs)
+    if workers > 1 and options.engine == "local":
+        warm_up(["data_tools.maker"])
     encoder = load_encoder(options.template, options.model)
-    records, changed, filtered = read_and_clean(options)
-    parts = make_parts(records, options)
-    for part in parts.values():
-        make_windows(part, encoder, options)
-    ledger = enter_all(records, parts, encoder)
-    manifest = describe(records, parts, ledger, options=options, encoder=encoder)
-    manifest["cleaning"] = describe_cleaning(changed)
-    manifest["rules"] = describe_rules(options.rules)
-    manifest["seconds"] = round(time.perf_counter() - started, 2)
-    write(options.out, parts, ledger, manifest, filtered=filtered)
+    checked_header(encoder, window=options.window)
+    if workers > 1:
+        encoder.choose_engine()
+    loaded = time.perf_counter()
+    recipe = Recipe(**{one.name: getattr(options, one.name) for one in fields(Recipe)})
+    with ExitStack() as stack:
+        folder = stack.enter_context(whole_directory(options.out, marker=FILE_NAME))
+        made = stack.enter_context(Collected.in_folder(folder))
+        pool = stack.enter_context(_workers(options, Maker(recipe, encoder), workers))
+        _read(options, pool, made)
+        decided = decide(made, options)
+        parts = {
+            name: fit(made, decided.numbers(name), pool, window=options.window, seed=options.seed) for name in PARTS
+        }
+        ledger = whole_ledger(
+            made.ledger, turns=[one.turns for one in made.summaries], rejected=decided.rules, parts=decided.parts
+        )
+        manifest = describe(parts, ledger, made, options=options, encoder=encoder)
+        manifest["seconds_loading"] = round(loaded - began, 2)
+        manifest["seconds"] = round(time.perf_counter() - began, 2)
+        write(folder, parts, ledger, manifest, made=made, filtered=decided.filtered)
     return manifest
 
 
-def read_and_clean(options: Options) -> tuple[list[Record], Counter[str], list[dict[str, object]]]:
-    """All records, cleaned and repaired; how many turns each rule changed; what the filters rejected."""
-    filters = filters_of(options.rules)
-    records: list[Record] = []
-    changed: Counter[str] = Counter()
-    with progress("clean", total=size_of(options.inputs)) as report:
-        cleaned = clean_dumps(
-            options.inputs,
-            workers=options.workers,
-            report=report,
-            rules=options.rules,
-            format=options.format,
-            branches=options.branches,
-        )
-        for batch, counts in cleaned:
-            records += batch
-            changed += counts
-    reject_duplicates(records)
-    return records, changed, reject_filtered(records, filters)
+def _workers(options: Options, maker: Maker, workers: int) -> AbstractContextManager[Workers[Maker]]:
+    if options.engine == "ray":
+        from data_tools.engine_ray import ray_workers
+
+        return ray_workers(maker, options.workers)
+    return workers_for(maker, workers)
 
 
-def make_parts(records: Sequence[Record], options: Options) -> dict[str, Part]:
-    """The train and the held-out part of the conversations that have something to teach."""
-    usable = [record for record in records if record.messages]
+def _read(options: Options, pool: Workers[Maker], made: Collected) -> None:
+    """All records, batch by batch, to documents."""
+    with progress("prepare", total=size_of(options.inputs)) as report:
+        raws = (raw for path in options.inputs for raw in read_records(path, format=options.format, report=report))
+        for batch in pool.map(Maker.make, batches_of(raws)):
+            made.add(batch)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """For each record in input order the rule that rejects it as a whole, or nothing, and its part."""
+
+    rules: list[str]
+    parts: list[str]
+    filtered: list[dict[str, object]]
+
+    def numbers(self, part: str) -> list[int]:
+        """The records of a part."""
+        return [number for number, its in enumerate(self.parts) if its == part]
+
+
+def decide(made: Collected, options: Options) -> Decided:
+    """Copies, filters, and the held-out part. Raises InputError where nothing is left to teach."""
+    summaries = made.summaries
+    rules = copies([one.keys for one in summaries])
+    features = [None if rule else one.features for one, rule in zip(summaries, rules, strict=True)]
+    filtered: list[dict[str, object]] = []
+    for number, verdict in enumerate(decide_all(features, filters_of(options.rules))):
+        if verdict is not None:
+            one = summaries[number]
+            rules[number] = verdict.rule
+            filtered.append(report_row(one.source, one.keys.id, verdict))
+    usable = [number for number, one in enumerate(summaries) if one.line and not rules[number]]
     if not usable:
         raise InputError(
             f"{options.inputs[0]}: not one conversation has a question with a reply; `chaku data prepare --help` "
             "describes the form of a dump"
         )
-    flags = held_out(usable, fraction=options.held_out, seed=options.seed)
-    return {
-        name: Part([record for record, flag in zip(usable, flags, strict=True) if flag == (name == "held_out")])
-        for name in PARTS
-    }
-
-
-def make_windows(part: Part, encoder: Encoder, options: Options) -> None:
-    """Encode a part's conversations, cut them into documents, and pack those into windows."""
-    conversations = [record.conversation for record in part.records]
-    with progress("encode", total=len(conversations)) as report:
-        maker = WindowMaker(
-            conversations, encoder=encoder, window=options.window, overlap=options.overlap, report=report
-        )
-        maker.run()
-        part.windows = _pack(maker.documents, options)
-        tokens = sum(len(document.ids) for document in maker.documents)
-        if tokens < FULL_ENOUGH * len(part.windows) * options.window:
-            maker.cut_to_fit()
-            part.windows = _pack(maker.documents, options)
-    part.documents, part.fates = maker.documents, maker.fates()
-
-
-def _pack(documents: Sequence[Document], options: Options) -> list[list[int]]:
-    return pack([len(document.ids) for document in documents], window=options.window, seed=options.seed)
-
-
-def enter_all(records: Sequence[Record], parts: dict[str, Part], encoder: Encoder) -> pa.Table:
-    """The ledger over every input turn, in input order."""
-    known: dict[int, tuple[str, Fate | None]] = {}
-    for name, part in parts.items():
-        known |= {id(record): (name, fate) for record, fate in zip(part.records, part.fates, strict=True)}
-    ledger = Ledger()
-    for record in records:
-        part_name, its_fate = known.get(id(record), ("none", None))
-        ledger.add(record, fate=its_fate, part=part_name)
-    ledger.count_rejected_tokens(encoder)
-    return ledger.table()
+    flags = held_out([summaries[number].keys for number in usable], fraction=options.held_out)
+    parts = ["none"] * len(summaries)
+    for number, flag in zip(usable, flags, strict=True):
+        parts[number] = "held_out" if flag else "train"
+    return Decided(rules, parts, filtered)
 
 
 def describe(
-    records: Sequence[Record], parts: dict[str, Part], ledger: pa.Table, *, options: Options, encoder: Encoder
+    parts: Mapping[str, Fitted], ledger: pa.Table, made: Collected, *, options: Options, encoder: Encoder
 ) -> dict[str, Any]:
     """The manifest, its sums checked against the windows."""
     by_part = {
         name: part_counts(
-            of_part(ledger, name), len(part.records), documents=part.documents, windows=len(part.windows),
+            of_part(ledger, name), part.conversations_in, documents=part.documents.rows, windows=len(part.windows),
             window=options.window,
         )
         for name, part in parts.items()
     }  # fmt: skip
-    together = [document for part in parts.values() for document in part.documents]
+    together = np.concatenate([part.documents.rows for part in parts.values()])
     windows = sum(len(part.windows) for part in parts.values())
-    total = part_counts(ledger, len(records), documents=together, windows=windows, window=options.window)
-    total["conversations_kept"] = sum(counts["conversations_kept"] for counts in by_part.values())
+    total = part_counts(ledger, len(made.summaries), documents=together, windows=windows, window=options.window)
     asked = {
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(options).items()
@@ -181,6 +176,8 @@ def describe(
         "counts": total,
         "parts": by_part,
         "rejected": rejected_by_rule(ledger),
+        "cleaning": describe_cleaning(made.changed),
+        "rules": describe_rules(options.rules),
         "inputs": describe_inputs(options.inputs),
         "options": asked | {"inputs": [str(path) for path in options.inputs]},
         "versions": versions(),
@@ -188,25 +185,23 @@ def describe(
 
 
 def write(
-    out: Path,
-    parts: dict[str, Part],
+    folder: Path,
+    parts: Mapping[str, Fitted],
     ledger: pa.Table,
     manifest: dict[str, Any],
     *,
+    made: Collected,
     filtered: Sequence[dict[str, object]],
 ) -> None:
-    """Write everything under a temporary name, then rename it to `out`."""
-    with whole_directory(out, marker=FILE_NAME) as folder:
-        for name, part in parts.items():
-            sources = [record.id for record in part.records]
-            write_windows(folder / name, part.windows, documents=part.documents, sources=sources)
-            kept = sorted({document.conversation for document in part.documents})
-            # Not beside the shards, so that `datasets` finds nothing but windows there.
-            write_conversations(
-                folder / "conversations" / f"{name}.jsonl", [part.records[number].conversation for number in kept]
-            )
-        if filtered:
-            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in filtered]
-            (folder / "filtered.jsonl").write_text("".join(lines), encoding="utf-8")
-        write_ledger(ledger, folder / "ledger.parquet")
-        (folder / FILE_NAME).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write everything into a folder."""
+    names = [one.keys.id for one in made.summaries]
+    # Not beside the shards, so that `datasets` finds nothing but windows there.
+    (folder / "conversations").mkdir()
+    for name, part in parts.items():
+        write_windows(folder / name, part.windows, documents=part.documents, names=names)
+        with (folder / "conversations" / f"{name}.jsonl").open("wb") as file:
+            file.writelines(map(made.line, np.unique(part.documents.rows["conversation"]).tolist()))
+    if filtered:
+        (folder / "filtered.jsonl").write_bytes(b"".join(json_line(row).encode() for row in filtered))
+    write_ledger(ledger, folder / "ledger.parquet")
+    (folder / FILE_NAME).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_tools.windows import Document
-from templates import Conversation
+from data_tools.documents import StoredDocuments
+from data_tools.plain import json_line
+from templates import Conversation, Message, as_messages
 
 # Windows a shard: 4096 of 2048 tokens are about 70 MB of ids and labels in memory.
 _SHARD = 4096
@@ -24,47 +27,74 @@ SCHEMA = pa.schema(
 
 
 def write_windows(
-    folder: Path, windows: Sequence[Sequence[int]], *, documents: Sequence[Document], sources: Sequence[str]
+    folder: Path, windows: Sequence[Sequence[int]], *, documents: StoredDocuments, names: Sequence[str]
 ) -> None:
     """Write `windows-00000.parquet` and so on; no window, no file.
 
-    `windows` are indices into `documents`; `sources` are the ids of the conversations. A row is one window:
+    `windows` are indices into `documents`; `names` are the ids of the conversations. A row is one window:
     `input_ids`; `labels`, which equal the ids where a token is supervised and are -100 elsewhere (the trainer shifts
     them); `document_lengths`, whose sum is the row's length; `sources`, the conversation of each document.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for number, first in enumerate(range(0, len(windows), _SHARD)):
-        rows = windows[first : first + _SHARD]
-        table = _table([[documents[index] for index in row] for row in rows], sources)
-        # Zstandard level 1 writes as fast as no compression and halves the file.
+
+    def write(number: int) -> None:
+        rows = windows[number * _SHARD : (number + 1) * _SHARD]
+        # Zstandard level 1 writes as fast as no compression and halves the file; dictionaries of ids only cost.
         pq.write_table(
-            table, folder / f"windows-{number:05}.parquet", compression="zstd", compression_level=1, row_group_size=256
+            _table(rows, documents, names),
+            folder / f"windows-{number:05}.parquet",
+            compression="zstd",
+            compression_level=1,
+            row_group_size=256,
+            use_dictionary=False,
         )
 
-
-def write_conversations(path: Path, conversations: Sequence[Conversation]) -> None:
-    """Write conversations as JSON Lines: ``{"id", "messages": [{"role", "content"}], "source"}``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for conversation in conversations:
-            messages = [{"role": message.role, "content": message.content} for message in conversation.messages]
-            line = {"id": conversation.id, "messages": messages, "source": conversation.source}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, range(-(-len(windows) // _SHARD))))
 
 
-def _table(rows: Sequence[Sequence[Document]], sources: Sequence[str]) -> pa.Table:
-    flat = [document for row in rows for document in row]
-    lengths = np.array([len(document.ids) for document in flat], dtype=np.int32)
-    ids = np.concatenate([np.empty(0, np.int32), *(document.ids for document in flat)], dtype=np.int32)
-    mask = np.concatenate([np.empty(0, np.bool_), *(document.mask for document in flat)])
-    labels = np.where(mask, ids, np.int32(-100))
-    row_documents = np.concatenate(([0], np.cumsum([len(row) for row in rows], dtype=np.int32))).astype(np.int32)
-    row_tokens = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)[row_documents]
-    names = pa.array([sources[document.conversation] for document in flat], pa.string())
+def conversation_line(conversation: Conversation) -> bytes:
+    """A conversation as a line of JSON Lines: ``{"id", "messages": [{"role", "content"}], "source"}``.
+
+    A message that says whether it is taught has a `train` flag as well.
+    """
+    messages = [_as_dict(message) for message in conversation.messages]
+    line = {"id": conversation.id, "messages": messages, "source": conversation.source}
+    return json_line(line).encode()
+
+
+def conversation_of_line(line: bytes) -> Conversation:
+    """The conversation of such a line."""
+    value = json.loads(line)
+    return Conversation(id=value["id"], messages=tuple(as_messages(value["messages"])), source=value["source"])
+
+
+def _as_dict(message: Message) -> dict[str, object]:
+    written: dict[str, object] = {"role": message.role, "content": message.content}
+    return written if message.train is None else written | {"train": message.train}
+
+
+def _table(windows: Sequence[Sequence[int]], documents: StoredDocuments, names: Sequence[str]) -> pa.Table:
+    flat = [number for window in windows for number in window]
+    rows = documents.rows[flat]
+    lengths = rows["length"]
+    ends = np.cumsum([0, *lengths], dtype=np.int64)
+    ids = np.empty(ends[-1], dtype=np.int32)
+    labels = np.empty(ends[-1], dtype=np.int32)
+    for (tokens, mask), start, end in zip(documents.tokens(flat), ends[:-1], ends[1:], strict=True):
+        ids[start:end] = tokens
+        labels[start:end] = np.where(mask, tokens, np.int32(-100))
+    first_documents = np.cumsum([0, *map(len, windows)], dtype=np.int64).astype(np.int32)
+    first_tokens = ends.astype(np.int32)[first_documents]
+    sources = pa.array([names[number] for number in rows["conversation"].tolist()], pa.string())
     columns = [
-        pa.ListArray.from_arrays(pa.array(row_tokens), pa.array(ids)),
-        pa.ListArray.from_arrays(pa.array(row_tokens), pa.array(labels)),
-        pa.ListArray.from_arrays(pa.array(row_documents), pa.array(lengths)),
-        pa.ListArray.from_arrays(pa.array(row_documents), names),
+        _lists(first_tokens, pa.array(ids)),
+        _lists(first_tokens, pa.array(labels)),
+        _lists(first_documents, pa.array(lengths, pa.int32())),
+        _lists(first_documents, sources),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _lists(first: npt.NDArray[np.int32], values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(first), values)

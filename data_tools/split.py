@@ -1,79 +1,118 @@
-"""Train and held-out parts: by group, so that no piece or copy of a conversation stands on both sides."""
+"""Copies, and the train and held-out parts: by group, so that no piece or copy of a conversation stands on both sides.
+
+All is decided on digests of 16 bytes, so that the texts need not be in memory.
+"""
 
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from data_tools.records import Record
 
-# ShareGPT's ids have seven characters; a number after them counts the pieces of a split conversation.
+# ShareGPT's ids have seven characters; a number after them counts the pieces, or branches, of one conversation.
 _PIECE = re.compile(r"([A-Za-z0-9_-]{7,})_\d+")
 # Two conversations that share a pair of at least this many characters belong together; shorter ones are small talk.
 _LONG_PAIR = 200
 # The held-out part is full when it lacks less than this share of its size.
 _CLOSE = 0.1
+_SIZE = 16
 
 
-def reject_duplicates(records: Sequence[Record]) -> None:
-    """Reject every conversation whose messages equal those of an earlier one, as `duplicate`.
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the decisions need of a conversation.
 
-    Of those with one id, that only begin as a longer one does, each is rejected as `superseded`.
+    `so_far` holds a digest for each message, of the conversation up to and with it; none where it has no messages.
+    `size` is in characters, `shared` are the digests by which it belongs to a group, and `name` orders the groups.
     """
-    _reject_superseded(records)
+
+    id: str
+    so_far: bytes
+    size: int
+    shared: tuple[bytes, ...]
+    name: bytes
+
+
+def keys_of(record: Record, *, seed: int) -> Keys:
+    """The keys of a conversation; `seed` is that of the split."""
+    digest, so_far = blake2b(digest_size=_SIZE), []
+    for message in record.messages:
+        _update(digest, message.role)
+        _update(digest, message.content)
+        so_far.append(digest.digest())
+    contents = [message.content for message in record.messages]
+    name = _digest(str(seed), record.id, *contents)
+    return Keys(record.id, b"".join(so_far), sum(map(len, contents)), tuple(_shared_keys(record)), name)
+
+
+def copies(keys: Sequence[Keys]) -> list[str]:
+    """Why each conversation is rejected, or nothing: `duplicate` where its messages equal those of an earlier one.
+
+    Of those with one id, that only begin as a longer one does, each is `superseded`: a log writes a chat down after
+    each reply, and the longest is kept.
+    """
+    begun = _beginnings(keys)
     seen: set[bytes] = set()
-    for record in records:
-        if not record.messages:
-            continue
-        digest = _digest(*(part for message in record.messages for part in (message.role, message.content)))
-        if digest in seen:
-            record.reject("duplicate")
-        seen.add(digest)
+    rules: list[str] = []
+    for one in keys:
+        whole = one.so_far[-_SIZE:]
+        if not whole:
+            rules.append("")
+        elif whole in begun.get(one.id, ()):
+            rules.append("superseded")
+        else:
+            rules.append("duplicate" if whole in seen else "")
+            seen.add(whole)
+    return rules
 
 
-def _reject_superseded(records: Sequence[Record]) -> None:
-    """A log writes a chat down after each reply: keep the longest."""
-    by_id: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record.messages and record.id:
-            by_id[record.id].append(record)
-    for group in by_id.values():
-        for record in group:
-            length = len(record.messages)
-            if any(len(one.messages) > length and one.messages[:length] == record.messages for one in group):
-                record.reject("superseded")
+def _beginnings(keys: Sequence[Keys]) -> dict[str, set[bytes]]:
+    """For each id that several conversations have: the digests of all that they begin with."""
+    by_id: dict[str, list[bytes]] = defaultdict(list)
+    for one in keys:
+        if one.id and one.so_far:
+            by_id[one.id].append(one.so_far)
+    return {
+        name: {so_far[at : at + _SIZE] for so_far in group for at in range(0, len(so_far) - _SIZE, _SIZE)}
+        for name, group in by_id.items()
+        if len(group) > 1
+    }
 
 
-def held_out(records: Sequence[Record], *, fraction: float, seed: int) -> list[bool]:
+def held_out(keys: Sequence[Keys], *, fraction: float) -> list[bool]:
     """Which conversations are held out: whole groups, chosen by hash, so that their order in the input is of no matter.
 
     The fraction is of the characters, so that one huge conversation is not taken for one among many. At least one
     group is held out where the fraction is above 0 and there are two groups, and one always stays.
     """
-    groups = _groups(records)
-    flags = [False] * len(records)
+    groups = _groups(keys)
+    flags = [False] * len(keys)
     if fraction <= 0 or len(groups) < 2:
         return flags
-    sizes = [sum(len(message.content) for message in record.messages) for record in records]
-    names = [min(_digest(str(seed), *_key(records[member])) for member in group) for group in groups]
-    named = [(name, sum(sizes[member] for member in group), group) for name, group in zip(names, groups, strict=True)]
-    target = fraction * sum(sizes)
+    whole = sum(one.size for one in keys)
+    named = [
+        (min(keys[member].name for member in group), sum(keys[member].size for member in group), group)
+        for group in groups
+    ]
+    target = fraction * whole
     chosen: list[int] = []
     for _, size, group in sorted(named):
         # A group that would overshoot is passed by; what is left then is filled by others, but not to the last drop.
         if size <= target:
             chosen += group
             target -= size
-        if chosen and target < _CLOSE * fraction * sum(sizes):
+        if chosen and target < _CLOSE * fraction * whole:
             break
     for member in chosen or min(named, key=lambda one: one[1])[2]:
         flags[member] = True
     return flags
 
 
-def _groups(records: Sequence[Record]) -> list[list[int]]:
+def _groups(keys: Sequence[Keys]) -> list[list[int]]:
     """Union-find over what conversations share: the base of a split id, or a long pair of question and reply."""
-    parents = list(range(len(records)))
+    parents = list(range(len(keys)))
 
     def root_of(member: int) -> int:
         while parents[member] != member:
@@ -81,33 +120,33 @@ def _groups(records: Sequence[Record]) -> list[list[int]]:
             member = parents[member]
         return member
 
-    first_with: dict[bytes | str, int] = {}
-    for member, record in enumerate(records):
-        for key in _shared_keys(record):
+    first_with: dict[bytes, int] = {}
+    for member, one in enumerate(keys):
+        for key in one.shared:
             parents[root_of(member)] = root_of(first_with.setdefault(key, member))
     groups: dict[int, list[int]] = defaultdict(list)
-    for member in range(len(records)):
+    for member in range(len(keys)):
         groups[root_of(member)].append(member)
     return list(groups.values())
 
 
-def _shared_keys(record: Record) -> list[bytes | str]:
+def _shared_keys(record: Record) -> list[bytes]:
     piece = _PIECE.fullmatch(record.id)
-    keys: list[bytes | str] = [piece[1]] if piece else []
+    keys = [piece[1].encode()] if piece and record.messages else []
     for question, reply in zip(record.messages, record.messages[1:], strict=False):
         if question.role == "user" and len(question.content) + len(reply.content) >= _LONG_PAIR:
             keys.append(_digest(*(" ".join(text.casefold().split()) for text in (question.content, reply.content))))
     return keys
 
 
-def _key(record: Record) -> list[str]:
-    return [record.id, *(message.content for message in record.messages)]
-
-
 def _digest(*parts: str) -> bytes:
-    digest = blake2b(digest_size=16)
+    digest = blake2b(digest_size=_SIZE)
     for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(encoded))
-        digest.update(encoded)
+        _update(digest, part)
     return digest.digest()
+
+
+def _update(digest: blake2b, part: str) -> None:
+    encoded = part.encode("utf-8", "surrogatepass")
+    digest.update(b"%d:" % len(encoded))
+    digest.update(encoded)

@@ -8,16 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.overlong import cut_reply, fit_pairs
-from data_tools.packing import cuts_to_fit
-from data_tools.progress import Report
 from templates import Conversation, Encoded, InputError, Message
 from templates.encoder import Encoder
 
 IntArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
-
-# Conversations a call: enough to keep the tokenizer's threads busy, few enough to keep memory flat.
-_BATCH = 2048
 
 
 @dataclass(slots=True)
@@ -66,6 +61,9 @@ class Fate:
 class WindowMaker:
     """Cuts conversations into documents with one encoder, one window and one overlap (in pairs).
 
+    With `only_last`, where only the last reply is taught, a long conversation makes one document: that reply, with as
+    many pairs before it as fit.
+
     Raises InputError where the window is too small for the template.
     """
 
@@ -76,47 +74,30 @@ class WindowMaker:
         encoder: Encoder,
         window: int,
         overlap: int = 0,
-        report: Report,
+        only_last: bool = False,
     ) -> None:
         self.conversations, self.encoder, self.window, self.overlap = conversations, encoder, window, overlap
-        self.report = report
+        self.only_last = only_last
         self.documents: list[Document] = []
         self.rejected: dict[tuple[int, int], str] = {}
         self.changed: dict[tuple[int, int], str] = {}
-        self.header = header_length(encoder)
-        if window < 2 * (self.header + 24):
-            raise InputError(
-                f"--window {window} is too small for template {encoder.template.name}, whose prompt alone takes "
-                f"{self.header} tokens; take at least {2 * (self.header + 24)}"
-            )
+        self.header = checked_header(encoder, window=window)
 
     def run(self) -> None:
         """Make all documents, in the order of the conversations: as few for each as its length allows."""
-        for first in range(0, len(self.conversations), _BATCH):
-            batch = range(first, min(first + _BATCH, len(self.conversations)))
-            long: list[Piece] = []
-            for number, encoded in zip(batch, self._encode([self._whole(number) for number in batch]), strict=True):
-                if len(encoded.ids) <= self.window:
-                    self._keep(self._whole(number), encoded)
-                else:
-                    long += self._plan(number, encoded.turn_ends)
-            self._cut(long)
-            self.report(len(batch))
-        self._sort()
+        long: list[Piece] = []
+        numbers = range(len(self.conversations))
+        for number, encoded in zip(numbers, self._encode([self._whole(number) for number in numbers]), strict=True):
+            if len(encoded.ids) <= self.window:
+                self._keep(self._whole(number), encoded)
+            else:
+                long += self._plan(number, encoded.turn_ends)
+        self.cut(long)
 
-    def cut_to_fit(self) -> None:
-        """Cut some documents between pairs, so that they pack into fewer windows (see `cuts_to_fit`)."""
-        lengths = [len(document.ids) for document in self.documents]
-        cuts = cuts_to_fit(lengths, [document.pairs for document in self.documents], window=self.window)
-        whole = [document for number, document in enumerate(self.documents) if number not in cuts]
-        pieces: list[Piece] = []
-        for number, at in cuts.items():
-            piece = self.documents[number].piece
-            bounds = [piece.start, *(piece.start + 2 * pair for pair in at), piece.end]
-            pieces += [Piece(piece.conversation, start, start, end) for start, end in pairwise(bounds)]
-        self.documents = whole
-        self._cut(pieces)
-        self._sort()
+    def cut(self, pieces: Sequence[Piece]) -> None:
+        """Make documents of these pieces, smaller ones where one turns out longer than the window."""
+        self._cut(list(pieces))
+        self.documents.sort(key=lambda document: (document.conversation, document.piece.start))
 
     def fates(self) -> list[Fate]:
         """What became of the messages of each conversation, by the documents as they are now."""
@@ -131,9 +112,6 @@ class WindowMaker:
         for (conversation, position), rule in self.changed.items():
             fates[conversation].changed[position] = rule
         return fates
-
-    def _sort(self) -> None:
-        self.documents.sort(key=lambda document: (document.conversation, document.piece.start))
 
     def _whole(self, number: int) -> Piece:
         start, end = self._first_question(number), len(self.conversations[number].messages)
@@ -165,6 +143,10 @@ class WindowMaker:
         """Greedy pieces of whole pairs, by the lengths that the pairs have in the whole conversation."""
         system, first = self._system_length(number), self._first_question(number)
         header = ends[0] if system else self.header
+        if self.only_last:
+            start = len(ends) - 2
+            room = self.window - header - (ends[-1] - (ends[start - 1] if start else 0))
+            return [Piece(number, self._lead(first, start, ends, room, most=len(ends)), start, len(ends))]
         pieces: list[Piece] = []
         filled = 0
         for start in range(first, len(ends), 2):
@@ -174,15 +156,16 @@ class WindowMaker:
                 pieces[-1].end = start + 2
                 filled += length
                 continue
-            lead = system if start == first else self._lead(first, start, ends, self.window - header - length)
+            room = self.window - header - length
+            lead = system if start == first else self._lead(first, start, ends, room, most=self.overlap)
             filled = header + length + (begin - (ends[lead - 1] if lead else 0))
             pieces.append(Piece(number, lead, start, start + 2))
         return pieces
 
-    def _lead(self, first: int, start: int, ends: Sequence[int], room: int) -> int:
-        """Where the repeated pairs before `start` begin: as many as asked for and as there is room for."""
+    def _lead(self, first: int, start: int, ends: Sequence[int], room: int, *, most: int) -> int:
+        """Where the pairs before `start` that are repeated begin: at most so many, and as there is room for."""
         lead = start
-        for earlier in range(start - 2, max(first, start - 2 * self.overlap) - 1, -2):
+        for earlier in range(start - 2, max(first, start - 2 * most) - 1, -2):
             if ends[start - 1] - (ends[earlier - 1] if earlier else 0) > room:
                 break
             lead = earlier
@@ -197,7 +180,8 @@ class WindowMaker:
                 if len(encoded.ids) <= self.window:
                     self._keep(piece, encoded)
                 elif piece.lead < piece.start:
-                    too_long.append(replace(piece, lead=piece.start))
+                    # a pair of context less, or the reply without a question that it opened with
+                    too_long.append(replace(piece, lead=piece.lead + 2 - (piece.start - piece.lead) % 2))
                 elif piece.end - piece.start > 2:
                     last = piece.end - 2
                     too_long += (replace(piece, end=last), replace(piece, lead=last, start=last))
@@ -217,8 +201,9 @@ class WindowMaker:
             return
         counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
         supervised = dict(zip(positions, counts, strict=True))
-        # Repeated context may not be cut off what it leads up to.
-        pairs = self._pair_lengths(piece, encoded.turn_ends) if piece.lead == piece.start and not self.overlap else []
+        # Repeated context may not be cut off what it leads up to, nor a document be made that teaches nothing.
+        may_cut = piece.lead == piece.start and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
+        pairs = self._pair_lengths(piece, encoded.turn_ends) if may_cut else []
         self._add(Document(piece, np.array(encoded.ids, dtype=np.int32), mask, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
@@ -246,6 +231,17 @@ class WindowMaker:
     def _add(self, document: Document) -> None:
         assert not document.mask[0], "the first token has nothing before it to be predicted from"  # noqa: S101
         self.documents.append(document)
+
+
+def checked_header(encoder: Encoder, *, window: int) -> int:
+    """The header's length. Raises InputError where the window is too small for the template."""
+    header = header_length(encoder)
+    if window < 2 * (header + 24):
+        raise InputError(
+            f"--window {window} is too small for template {encoder.template.name}, whose prompt alone takes "
+            f"{header} tokens; take at least {2 * (header + 24)}"
+        )
+    return header
 
 
 def header_length(encoder: Encoder) -> int:

@@ -55,6 +55,19 @@ class Encoder:
             )
         self._spelled_stop = self._spell(self._as_read([self.stop], [])[0][0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to encode and render; it cannot decode or tell the fingerprint there."""
+        return {name: value for name, value in self.__dict__.items() if name not in _STAYS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._spell = Speller(self._guarded)
+        self._layout = lru_cache(maxsize=4096)(self._new_layout)
+
+    def choose_engine(self) -> None:
+        """Find out now, not at the first large batch, whether the fast engine serves; for copies in other processes."""
+        self._guarded.engine.choose()
+
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What decides the ids: it must be the same in training and in serving."""
@@ -135,6 +148,16 @@ class Encoder:
         written = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
         contents = self._contents(plan, written, add_generation_prompt=asks)
         return self._encode_parts((*written[:-1], "") if continue_final_message else written, contents)
+
+    def encode_unguarded(self, messages: Conversation | Messages) -> list[int]:
+        """The same prompt as an unmodified vLLM encodes it: control strings in the messages are control tokens to it."""
+        text = self.render(messages, add_generation_prompt=True)
+        return list(self._tokenizer.encode(scalar_values(text), add_special_tokens=False))
+
+    def first_control_string(self, text: str) -> str | None:
+        """The first text in it that the plain tokenizer would turn into a control token, or None."""
+        found = self._spell.first_control(text)
+        return found[0] if found else None
 
     def encode_tool_prompt(
         self,

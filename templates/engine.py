@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import fastokens
 import numpy as np
@@ -39,12 +40,30 @@ class Engine:
         self._missing_bytes = missing_bytes
         self._fast: _FastEngine | None = None
         self._chosen = False
+        self._characters = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: the fast engine itself stays here, the word on whether it serves goes along."""
+        return {**self.__dict__, "_fast": None, "_serves": self._fast is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        serves = state.pop("_serves")
+        self.__dict__.update(state)
+        if serves:
+            self._fast = _FastEngine(self._reference, controls=self._controls)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text. A batch that is large enough goes to the fast engine, if it proved equal."""
-        if not self._chosen and sum(map(len, texts)) >= FAST_FROM_CHARACTERS:
-            self._fast, self._chosen = self._proven(), True
+        """Token ids of each text. Once enough text has come, it goes to the fast engine, if it proved equal."""
+        if not self._chosen:
+            self._characters += sum(map(len, texts))
+            if self._characters >= FAST_FROM_CHARACTERS:
+                self.choose()
         return self._encode_reference(texts) if self._fast is None else self._encode_fast(self._fast, texts)
+
+    def choose(self) -> None:
+        """Choose the fast engine if it proves equal."""
+        if not self._chosen:
+            self._fast, self._chosen = self._proven(), True
 
     def _encode_fast(self, fast: "_FastEngine", texts: list[str]) -> list[list[int]]:
         lacking = {at: text for at, text in enumerate(texts) if self._lacks_tokens(text)} if self._missing_bytes else {}

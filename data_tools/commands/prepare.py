@@ -44,8 +44,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--window", type=int, default=2048, metavar="N", help="tokens in a window (default: %(default)s)")
     add("--held-out", type=float, default=0.02, metavar="SHARE", help="share held out (default: %(default)s)")
     add("--overlap", type=int, default=0, metavar="N", help="pairs repeated as context after a cut (default: 0)")
+    add("--max-pairs", type=int, default=0, metavar="N", help="pairs kept of a conversation (default: all)")
+    add("--only-last-turn", action="store_true", help="teach only the last reply of each conversation")
     add("--seed", type=int, default=0, metavar="N", help="fixes the split and the order (default: %(default)s)")
-    add("--workers", type=int, metavar="N", help="cleaning processes (default: one a core for big dumps)")
+    add("--workers", type=int, metavar="N", help="processes (default: one a core for big dumps)")
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="work on this machine, or by Ray Data on a cluster, with the same result (default: %(default)s)",
+    )
     add_rules_option(prepare)
     add_filter_options(prepare)
     add_reading_options(prepare)
@@ -70,6 +78,8 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
         raise InputError(f"--window {arguments.window}: give the number of tokens in a window, for instance 2048")
     if arguments.overlap < 0:
         raise InputError(f"--overlap {arguments.overlap}: give the number of pairs to repeat, 0 or more")
+    if arguments.max_pairs < 0:
+        raise InputError(f"--max-pairs {arguments.max_pairs}: give the number of pairs to keep, or 0 for all")
     check_workers(arguments.workers)
 
 

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 import templates
+from data_tools.documents import columns_of, pieces_of
 from data_tools.overlong import MARKER, cut_reply, shorten
+from data_tools.packing import cuts_to_fit
 from data_tools.windows import WindowMaker
 from templates import Conversation, Encoded, InputError, Message
 from templates.encoder import Encoder
@@ -25,9 +27,18 @@ def conversation(*contents: str, system: str = "") -> Conversation:
 
 
 def made(encoder: Encoder, *conversations: Conversation, overlap: int = 0, window: int = WINDOW) -> WindowMaker:
-    maker = WindowMaker(conversations, encoder=encoder, window=window, overlap=overlap, report=lambda _: None)
+    maker = WindowMaker(conversations, encoder=encoder, window=window, overlap=overlap)
     maker.run()
     return maker
+
+
+def cut_to_fit(encoder: Encoder, maker: WindowMaker) -> None:
+    """Cut some documents as `fit` does."""
+    documents = maker.documents
+    cuts = cuts_to_fit([len(one.ids) for one in documents], [one.pairs for one in documents], window=WINDOW)
+    rows = columns_of(documents).rows
+    maker.documents = [one for number, one in enumerate(documents) if number not in cuts]
+    maker.cut([piece for number, at in cuts.items() for piece in pieces_of(rows[number], at, conversation=0)])
 
 
 def taught(encoder: Encoder, maker: WindowMaker) -> str:
@@ -54,7 +65,9 @@ def test_every_supervised_token_is_taught_exactly_once(
     whole = conversation(*(text for pair in pairs for text in pair), system=system)
     maker = made(encoder, whole, overlap=overlap)
     if cut:
-        maker.cut_to_fit()
+        before = maker.fates()
+        cut_to_fit(encoder, maker)
+        assert maker.fates() == before
     assert all(len(document.ids) <= WINDOW and not document.mask[0] for document in maker.documents)
     [expected] = encoder.encode([whole])
     fate = maker.fates()[0]

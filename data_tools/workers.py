@@ -1,0 +1,113 @@
+"""Work on batches in this process or in many, results in order; what each batch gives does not depend on how many."""
+
+import os
+import pickle
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection, forkserver, get_context, parent_process
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from data_tools.readers import input_files
+from templates import InputError
+
+# Below this size of the dumps starting processes takes longer than they save.
+_BIG = 32_000_000
+
+Tool = TypeVar("Tool")
+Tool_co = TypeVar("Tool_co", covariant=True)
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+# A tool may be large; it is sent to a process once, and its steps then find it here.
+_tool: Any = None
+
+
+class Workers(Protocol[Tool_co]):
+    """Where steps are done: each is a function of a tool, made once in each process, and a job."""
+
+    def map(self, step: Callable[[Tool_co, Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """The results, in the order of the jobs."""
+
+
+def how_many(workers: int | None, paths: Iterable[Path]) -> int:
+    """The processes to start: as many as asked for, else one for each core where the dumps are big."""
+    if workers is not None:
+        return workers
+    total = sum(file.stat().st_size for path in paths for file in input_files(path))
+    return (os.cpu_count() or 1) if total >= _BIG else 1
+
+
+def warm_up(modules: list[str]) -> None:
+    """Begin to import modules for the processes that are about to start; they are forked from one that has them."""
+    get_context("forkserver").set_forkserver_preload(modules)
+    forkserver.ensure_running()
+
+
+@contextmanager
+def workers_for(tool: Tool, workers: int) -> Iterator[Workers[Tool]]:
+    """Some processes with a tool each, or this one. Raises InputError where a process is killed."""
+    if workers == 1:
+        yield Here(tool)
+        return
+    context = get_context("forkserver")
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(pickle.dumps(tool),)) as pool:
+        try:
+            yield Processes(pool, workers)
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"one of the {workers} processes was killed, perhaps for want of memory; take fewer with --workers"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class Here(Generic[Tool]):
+    """This process."""
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+
+    def map(self, step: Callable[[Tool, Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """The results, in the order of the jobs."""
+        return (step(self.tool, job) for job in jobs)
+
+
+class Processes(Generic[Tool]):
+    """A pool of processes; only a few jobs are on their way at any time, so that memory stays flat."""
+
+    def __init__(self, pool: ProcessPoolExecutor, workers: int) -> None:
+        self._pool, self._most = pool, 2 * workers
+
+    def map(self, step: Callable[[Tool, Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """The results, in the order of the jobs."""
+        running: deque[Future[Result]] = deque()
+        for job in jobs:
+            running.append(self._pool.submit(_do, step, job))
+            if len(running) > self._most:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _begin(tool: bytes) -> None:
+    """Make a new process ready: one thread for the tokenizer, and an end when the main process ends, even if killed."""
+    global _tool  # noqa: PLW0603 a process has one tool, and a pool's functions find it only so
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _tool = pickle.loads(tool)  # noqa: S301 what the main process has just written
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _do(step: Callable[[Any, Any], Any], job: object) -> Any:  # noqa: ANN401 of any step
+    return step(_tool, job)
