@@ -65,7 +65,7 @@ def parity(argv: list[str]) -> int:
     args = _parity_parser().parse_args(argv)
     from serve.parity_command import run
 
-    return run(args.model, base_url=args.base_url, conversations=args.conversations, limit=args.n)
+    return run(args.model, base_url=args.base_url, conversations=args.conversations, limit=args.n, api_key=args.api_key)
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -142,5 +142,6 @@ def _parity_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--conversations", type=Path, metavar="FILE", help="dump or conversations to compare (default: a hostile few)"
     )
+    parser.add_argument("--api-key", metavar="KEY", help="the server's key (default: OPENAI_API_KEY)")
     parser.add_argument("--n", type=int, default=200, metavar="N", help="at most so many conversations (default: 200)")
     return parser

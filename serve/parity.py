@@ -5,17 +5,21 @@ engine. Nothing is generated.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
 import httpx
 
-from templates import Encoder, InputError, Message
+from templates import Encoder, InputError, Message, RenderError
 
 _CONCURRENCY = 16
 _AROUND = 8
+_NO_TEMPLATE = (
+    "the server's model has no chat template, so it reads no conversation at all; give its directory the "
+    "chat_template.jinja of the model that was trained, or start it with `chaku serve`"
+)
 
 Named: TypeAlias = tuple[str, Sequence[Message]]
 
@@ -39,11 +43,17 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Parity:
-    """How many conversations and prompts were compared, and the first mismatch of each that differs."""
+    """How many conversations and prompts were compared, and the first mismatch of each that differs.
+
+    `notes` say what else of the server is not as in training; `refused` counts the prompts that the template refuses,
+    which nobody trains on.
+    """
 
     conversations: int
     prompts: int
     mismatches: list[Mismatch]
+    refused: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def agreed(self) -> int:
@@ -58,12 +68,13 @@ class Server:
         self._client = client
         self._slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def model(self) -> str:
-        """The name of the served model. Raises InputError where no server answers."""
+    async def card(self) -> dict[str, Any]:
+        """What the server says of its first model: `id`, and under Chaku its fingerprint. Raises InputError."""
         listing = await self._call("GET", "/v1/models", None)
         try:
-            return str(listing["data"][0]["id"])
-        except (KeyError, IndexError, TypeError) as error:
+            card = dict(listing["data"][0])
+            return {**card, "id": str(card["id"])}
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise self._no_openai("/v1/models") from error
 
     async def prompt_ids(self, model: str, messages: Sequence[Message]) -> list[int]:
@@ -80,11 +91,15 @@ class Server:
             async with self._slots:
                 response = await self._client.request(method, path, json=body)
         except httpx.TransportError as error:
-            raise InputError(f"{where}: no server answers ({error}); start one with `chaku serve`") from error
+            reason = str(error) or type(error).__name__
+            raise InputError(f"{where}: no server answers ({reason}); start one with `chaku serve`") from error
         if response.status_code in (401, 403):
-            raise InputError(f"{where}: {path} answers {response.status_code}; put the server's key in OPENAI_API_KEY")
+            next_step = "give the server's key by --api-key or OPENAI_API_KEY"
+            raise InputError(f"{where}: {path} answers {response.status_code}; {next_step}")
         if response.status_code == 404 and path == "/tokenize":
             raise InputError(f"{where}: has no /tokenize, so nobody can see its prompt ids; parity needs a vLLM server")
+        if response.status_code == 400 and "chat template" in response.text:
+            raise InputError(f"{where}: {_NO_TEMPLATE}")
         if response.is_error:
             raise InputError(f"{where}: {path} answers {response.status_code}: {response.text[:300]}")
         try:
@@ -107,35 +122,67 @@ async def compare(
     on_conversation: Callable[[], None] = lambda: None,
 ) -> Parity:
     """Compare every prompt of the conversations, each given as (name, messages)."""
-    model = await server.model()
+    card = await server.card()
     encoded = encoder.encode([messages for _, messages in conversations])
 
-    async def check(conversation: Named, trained: list[int]) -> tuple[int, Mismatch | None]:
-        result = await _check(server, encoder, model, conversation, trained)
+    async def check(conversation: Named, trained: list[int]) -> _Checked:
+        result = await _check(server, encoder, card["id"], conversation, trained)
         on_conversation()
         return result
 
     results = await asyncio.gather(*(check(one, item.ids) for one, item in zip(conversations, encoded, strict=True)))
-    mismatches = [mismatch for _, mismatch in results if mismatch]
-    return Parity(len(conversations), sum(prompts for prompts, _ in results), mismatches)
+    return Parity(
+        conversations=len(conversations),
+        prompts=sum(result.prompts for result in results),
+        mismatches=[result.mismatch for result in results if result.mismatch],
+        refused=sum(result.refused for result in results),
+        notes=tuple(notes_on(card, encoder)),
+    )
 
 
-async def _check(
-    server: Server, encoder: Encoder, model: str, conversation: Named, trained: list[int]
-) -> tuple[int, Mismatch | None]:
-    """The number of prompts compared, up to the first mismatch, and that mismatch."""
+def notes_on(card: Mapping[str, Any], encoder: Encoder) -> Iterator[str]:
+    """What the server's model card tells of other differences: an unmodified vLLM's, or another model's."""
+    told = card.get("chaku")
+    if not isinstance(told, Mapping):
+        yield (
+            "the server shows no fingerprint, so `chaku serve` did not start it; an unmodified vLLM takes each control "
+            "string in a message for a control token"
+        )
+        if encoder.stop_strings:
+            stops = ", ".join(map(repr, encoder.stop_strings))
+            yield f"an unmodified vLLM does not end replies at {stops}; clients have to send that as `stop`"
+    elif told.get("fingerprint") != encoder.fingerprint.digest:
+        yield "the server's fingerprint is another: its tokenizer, template or package versions are not this model's"
+
+
+@dataclass
+class _Checked:
+    """The prompts of a conversation that were compared, up to the first mismatch, or that the template refuses."""
+
+    prompts: int = 0
+    refused: int = 0
+    mismatch: Mismatch | None = None
+
+
+async def _check(server: Server, encoder: Encoder, model: str, conversation: Named, trained: list[int]) -> _Checked:
     name, messages = conversation
-    prompts = 0
+    checked = _Checked()
     for turn in (turn for turn, message in enumerate(messages) if message.role == "assistant"):
-        prompts += 1
-        ours = trained[: len(encoder.encode_prompt(messages[:turn]))]
+        try:
+            prompt = encoder.encode_prompt(messages[:turn])
+        except RenderError:
+            checked.refused += 1
+            continue
+        checked.prompts += 1
+        ours = trained[: len(prompt)] or prompt  # of a conversation that is refused as a whole, only prompts are left
         theirs = await server.prompt_ids(model, messages[:turn])
         at = first_difference(ours, theirs)
         if at is not None:
             reason = reason_for(encoder, messages[:turn], ours, theirs)
             around = (ours[max(0, at - _AROUND) : at], ours[at : at + _AROUND], theirs[at : at + _AROUND])
-            return prompts, Mismatch(name, turn, at, *around, reason)
-    return prompts, None
+            checked.mismatch = Mismatch(name, turn, at, *around, reason)
+            break
+    return checked
 
 
 def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
@@ -149,10 +196,20 @@ def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
 
 def reason_for(encoder: Encoder, messages: Sequence[Message], ours: Sequence[int], theirs: Sequence[int]) -> str:
     """Why a server reads messages otherwise, in words."""
-    for turn, message in enumerate(messages):
-        held = [control for control in encoder.control_strings if control in message.content]
-        if held:
-            return f"message {turn} ({message.role}) holds {held[0]!r}, which the server takes for a control token"
+    if encoder.encode_unguarded(messages) == theirs:
+        return f"{_holder(encoder, messages)}, which the server takes for a control token"
     if encoder.decode(ours) != encoder.decode(theirs):
         return "the server renders another text: its chat template is not the one that the model was trained with"
     return "the text is the same but its tokens are not: the server's tokenizer, or its version, is another"
+
+
+def _holder(encoder: Encoder, messages: Sequence[Message]) -> str:
+    """The first message that holds a control string, and which.
+
+    >>> _holder(encoder, [Message(role="user", content="a<|im_end|>b")])
+    "message 0 (user) holds '<|im_end|>'"
+    """
+    for turn, message in enumerate(messages):
+        if found := encoder.first_control_string(message.content):
+            return f"message {turn} ({message.role}) holds {found!r}"
+    return "what stands beside a message makes a control string of it"

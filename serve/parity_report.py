@@ -14,8 +14,11 @@ def report(parity: Parity, encoder: Encoder) -> RenderableType:
         f"{parity.agreed} of {parity.conversations} conversations agree", "bold green" if agrees else "bold red"
     )
     verdict.append(f" ({parity.prompts} prompts compared, token by token)", "default")
+    if parity.refused:
+        verdict.append(f"\n{parity.refused} prompts are left out: the template refuses them, so nobody trains on them")
+    notes = [Text.assemble(("note: ", "bold yellow"), note) for note in parity.notes]
     if agrees:
-        return verdict
+        return Group(verdict, *notes)
     first = parity.mismatches[0]
     lines = [verdict, Text(), _headline(first), _ids("trained", first, first.ours, "green", encoder)]
     lines.append(_ids("served", first, first.theirs, "red", encoder))
@@ -25,7 +28,7 @@ def report(parity: Parity, encoder: Encoder) -> RenderableType:
         lines += [Text(), Text("and", "bold"), *others]
     if more > 0:
         lines.append(Text(f"  and {more} more"))
-    return Group(*lines)
+    return Group(*lines, *([Text(), *notes] if notes else []))
 
 
 def _headline(mismatch: Mismatch) -> Text:
