@@ -13,7 +13,10 @@ _DESCRIPTION = """\
 Fine-tune a model on windows that `chaku data prepare` wrote.
 
 A recipe is a YAML file; every value in it can be given on the command line too, which then wins.
-A run that was stopped goes on from its last checkpoint when the same command is given again."""
+A run that was stopped goes on from its last checkpoint when the same command is given again.
+
+  chaku train merge ADAPTER --out DIR             makes an adapter (LoRA) and its base one plain model
+  chaku train grow BASE --template T --out DIR    gives a base model the control tokens of a template"""
 
 _EXAMPLES = """\
 examples:
@@ -27,7 +30,11 @@ examples:
 
 
 def main(argv: list[str]) -> int:
-    """Train by a recipe. Returns 0 when the model is written, or when SIGTERM stopped the run with a checkpoint."""
+    """Train by a recipe, or merge or grow a model. Returns 0 when it is written, or SIGTERM left a checkpoint."""
+    if argv[:1] in (["merge"], ["grow"]):
+        from train import commands
+
+        return {"merge": commands.merge, "grow": commands.grow}[argv[0]](argv[1:])
     recipe = parse(argv)
     if os.environ.get("RANK", "0") == "0":
         print("chaku: loading torch ...", file=sys.stderr)

@@ -14,7 +14,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from templates.errors import InputError
 from train.recipe import Lora
 
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 ALL_LINEAR = "all-linear"
 
 
@@ -25,6 +25,10 @@ def add_adapters(model: PreTrainedModel, recipe: Lora) -> None:
     base is held in.
     """
     inject_adapter_in_model(_config(model, recipe), model)
+    for module in model.modules():
+        # bitsandbytes would repack the base for inference at the first validation, with coarser scales
+        if type(module).__name__ == "Linear4bit":
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
