@@ -121,7 +121,9 @@ class Checkpoints:
 
 def _state(trainee: Trainee, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     model, optimizer_state = get_state_dict(trainee, optimizer, options=_TRAINED_ONLY)
-    return {"model": model, "optimizer": optimizer_state}
+    # the option forgets a tied weight's second name
+    trained = {name for name, weight in trainee.named_parameters(remove_duplicate=False) if weight.requires_grad}
+    return {"model": {name: weight for name, weight in model.items() if name in trained}, "optimizer": optimizer_state}
 
 
 def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.dtype) -> dict[str, str]:

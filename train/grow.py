@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import AddedToken
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 import templates
@@ -56,14 +56,17 @@ def _grown(base: str, config: PretrainedConfig, *, first: int, last: int) -> Pre
         base, dtype=saved_dtype(config), use_safetensors=True, trust_remote_code=False
     )
     rows = max(config.vocab_size, -(-last // ROWS) * ROWS)
-    tables: list[nn.Module] = [model.get_input_embeddings(), model.get_output_embeddings()]
-    means = [_mean_row(table.weight, first) for table in tables]  # type: ignore[arg-type]
+    means = [_mean_row(table, first) for table in _tables(model)]
     model.resize_token_embeddings(rows, mean_resizing=False)
-    tables = [model.get_input_embeddings(), model.get_output_embeddings()]
     with torch.no_grad():
-        for table, mean in zip(tables, means, strict=True):
-            table.weight[first:] = mean  # type: ignore[index, operator]
+        for table, mean in zip(_tables(model), means, strict=True):
+            table[first:] = mean
     return model
+
+
+def _tables(model: PreTrainedModel) -> list[Tensor]:
+    """The weights of the embeddings and of the head [vocabulary, hidden size], which may be the same."""
+    return [model.get_input_embeddings().weight, model.get_output_embeddings().weight]  # type: ignore[no-untyped-call, list-item]
 
 
 def _mean_row(weight: Tensor, count: int) -> Tensor:

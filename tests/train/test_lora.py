@@ -1,5 +1,6 @@
 """Adapters through PEFT: nothing changes at zero, they alone are trained and kept, and PEFT reads and merges them."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from torch.distributed.checkpoint import FileSystemReader
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import templates
@@ -120,7 +121,7 @@ def test_a_base_in_4_bits_is_trained_through(model_directory: Path, data_directo
 
 
 def test_4_bits_without_bitsandbytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lora.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'chaku\[qlora\]'"):
         lora.in_4_bits(torch.float32)
 

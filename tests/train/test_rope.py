@@ -16,8 +16,8 @@ from train.rope import context_length, scaled
 
 
 def test_linear_scaling_divides_the_positions() -> None:
-    plain = tiny.tiny_llama().eval()
-    longer = LlamaForCausalLM(scaled(tiny.tiny_config(), Rope(type="linear", factor=4))).eval()  # type: ignore[no-untyped-call, arg-type]
+    plain = tiny.tiny_llama()
+    longer = LlamaForCausalLM(scaled(tiny.tiny_config(), Rope(type="linear", factor=4)))  # type: ignore[no-untyped-call]
     longer.load_state_dict(plain.state_dict())
     ids = torch.arange(2, 40)[None]
     positions = torch.arange(38)[None] / 4
