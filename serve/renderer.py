@@ -6,7 +6,6 @@ and streaming stay vLLM's.
 
 from typing import Any
 
-from transformers.utils.chat_template_utils import _get_template_variables
 from vllm.config import VllmConfig
 from vllm.inputs import TokensPrompt
 from vllm.renderers.chat_utils import ChatCompletionMessageParam, ConversationMessage
@@ -17,11 +16,8 @@ from vllm.tokenizers.hf import HfTokenizer
 from vllm.utils.async_utils import make_async
 
 import templates
-from serve.request_messages import plain_messages, plain_tools
+from serve.request_messages import plain_messages, plain_tools, refuse_other_prompts
 from templates import Encoder, InputError, RenderError
-
-# What a template asks for that it is given; `messages` and the special tokens never come from a request.
-_UNDERSTOOD = frozenset(("messages", "tools", "add_generation_prompt", "continue_final_message"))
 
 
 class ChakuRenderer(HfRenderer):
@@ -47,8 +43,8 @@ class ChakuRenderer(HfRenderer):
         return as_conversation(plain), TokensPrompt(prompt_token_ids=await self._encode_async(plain, params))
 
     def _encode(self, messages: list[dict[str, Any]], params: ChatParams) -> list[int]:
-        self._refuse_other_prompts(params)
         options = params.chat_template_kwargs
+        refuse_other_prompts(self._encoder.template.text, chat_template=params.chat_template, options=options)
         tools, asks = plain_tools(options.get("tools") or ()), bool(options.get("add_generation_prompt", True))
         continues = bool(options.get("continue_final_message", False))
         try:
@@ -61,16 +57,6 @@ class ChakuRenderer(HfRenderer):
             return self._encoder.encode_tool_prompt(messages, tools, add_generation_prompt=asks)
         except (RenderError, InputError, RecursionError) as error:
             raise ValueError(f"messages: {error}") from error
-
-    def _refuse_other_prompts(self, params: ChatParams) -> None:
-        """No request may have its prompt made otherwise than in training, nor believe that it had."""
-        template = self._encoder.template.text
-        if params.chat_template not in (None, template):
-            raise ValueError("chat_template: prompts are made by the template of the model's training; leave it out")
-        # what a template never asks for changes nothing, and clients send such options to every server
-        asked_for = _get_template_variables(template) - _UNDERSTOOD
-        if unread := sorted(asked_for & params.chat_template_kwargs.keys()):
-            raise ValueError(f"{', '.join(unread)}: the model was trained without this option; leave it out")
 
 
 def as_conversation(messages: list[dict[str, Any]]) -> list[ConversationMessage]:

@@ -4,10 +4,13 @@ What cannot be read is refused by its place in the request: a ValueError is a 40
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from templates import ROLES
+
+# What a template asks for that it is given; `messages` and the special tokens never come from a request.
+_UNDERSTOOD = frozenset(("messages", "tools", "add_generation_prompt", "continue_final_message"))
 
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -26,6 +29,20 @@ def plain_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
             raise ValueError(f"tools[{at}]: only functions are read, each with its name")  # noqa: TRY004
     return [dict(tool) for tool in tools]
+
+
+def refuse_other_prompts(template: str, *, chat_template: str | None, options: Iterable[str]) -> None:
+    """No request may have its prompt made otherwise than in training, nor believe that it had: ValueError.
+
+    What a template never asks for changes nothing, and clients send such options to every server: they may.
+    """
+    from transformers.utils.chat_template_utils import _get_template_variables
+
+    if chat_template not in (None, template):
+        raise ValueError("chat_template: prompts are made by the template of the model's training; leave it out")
+    asked_for = _get_template_variables(template) - _UNDERSTOOD
+    if unread := sorted(asked_for.intersection(options)):
+        raise ValueError(f"{', '.join(unread)}: the model was trained without this option; leave it out")
 
 
 def _plain(message: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import httpx
 import pytest
 from transformers import AutoTokenizer
 
-from tests.templated import templated
-from tests.test_road import CHAKU, EVIL, free_port, wait_for
+from serve.cli import parity
+from templates.loading import load_encoder
+from tests.templated import templated, with_tokenizer
+from tests.test_road import EVIL, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -43,10 +45,14 @@ def rendering(model: Path, mode: str) -> Iterator[Rendering]:
 
 
 @pytest.fixture(scope="module")
-def servers(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rendering]]:
-    """Three servers, started together: chatml and the model's own template under Chaku, and chatml under plain vLLM."""
-    chatml = templated(small_model, tmp_path_factory.mktemp("parity") / "chatml", "chatml")
-    asked = {"chatml": (chatml, "chaku"), "tokenizer": (small_model, "chaku"), "unmodified": (chatml, "auto")}
+def servers(
+    small_model: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Rendering]]:
+    """Three servers, started together: chatml and Qwen2.5's own template under Chaku, and that one under plain vLLM."""
+    work = tmp_path_factory.mktemp("parity")
+    chatml = templated(small_model, work / "chatml", "chatml")
+    qwen = with_tokenizer(small_model, work / "qwen", shared_data / "tokenizers" / "qwen2.5")
+    asked = {"chatml": (chatml, "chaku"), "tokenizer": (qwen, "chaku"), "unmodified": (qwen, "auto")}
     with ExitStack() as stack:
         started = {name: stack.enter_context(rendering(*how)) for name, how in asked.items()}
         for one in started.values():
@@ -54,64 +60,112 @@ def servers(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield started
 
 
-def parity(server: Rendering, *options: str) -> "subprocess.CompletedProcess[str]":
-    argv = [CHAKU, "parity", str(server.model), "--base-url", f"{server.root}/v1", *options]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160"})
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def compare(server: Rendering, *options: str, model: Path | None = None) -> int:
+    """`chaku parity` in this process, since importing what it needs takes seconds."""
+    return parity([str(model or server.model), "--base-url", f"{server.root}/v1", *options])
+
+
+def tokenized(server: Rendering, **request: object) -> httpx.Response:
+    return httpx.post(f"{server.root}/tokenize", json={"model": "m", **request}, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["chatml", "tokenizer", "unmodified"])
 def test_two_hundred_real_conversations_are_read_as_in_training(
-    servers: dict[str, Rendering], shared_data: Path, name: str
+    servers: dict[str, Rendering], shared_data: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compared = parity(
-        servers[name], "--conversations", str(shared_data / "sharegpt" / "sharegpt_508.json"), "--n", "200"
-    )
-    assert "200 of 200 conversations agree" in compared.stdout
-    assert compared.returncode == 0
+    dump = shared_data / "sharegpt" / "sharegpt_508.json"
+    assert compare(servers[name], "--conversations", str(dump), "--n", "200") == 0
+    assert "200 of 200 conversations agree" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["chatml", "tokenizer"])
-def test_hostile_prompts_are_read_as_in_training(servers: dict[str, Rendering], name: str) -> None:
-    compared = parity(servers[name])
-    assert "18 of 18 conversations agree" in compared.stdout
-    assert compared.returncode == 0
+def test_hostile_prompts_are_read_as_in_training(
+    servers: dict[str, Rendering], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(servers[name]) == 0
+    controls = len(load_encoder("tokenizer", servers[name].model).control_strings)
+    assert controls >= 17
+    assert f"{controls + 1} of {controls + 1} conversations agree" in capsys.readouterr().out
 
 
 def test_of_an_unmodified_server_the_messages_that_differ_are_named_with_the_reason(
-    servers: dict[str, Rendering],
+    servers: dict[str, Rendering], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compared = parity(servers["unmodified"])
-    assert compared.returncode == 1
-    assert "1 of 18 conversations agree" in compared.stdout
-    assert "message 0 (user) holds '<|im_start|>', which the server takes for a control token" in compared.stdout
+    assert compare(servers["unmodified"]) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 23 conversations agree" in shown  # the plain one
+    assert "message 0 (user) holds '<|im_start|>', which the server takes for a control token" in shown
+    assert "the server shows no fingerprint" in shown
 
 
-def test_a_server_of_another_template_is_told_apart(servers: dict[str, Rendering]) -> None:
-    other = Rendering(servers["chatml"].model, servers["tokenizer"].root, servers["tokenizer"].process)
-    compared = parity(other)
-    assert compared.returncode == 1
-    assert "its chat template is not the one that the model was trained with" in compared.stdout
+def test_a_server_of_another_template_is_told_apart(
+    servers: dict[str, Rendering], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = templated(servers["tokenizer"].model, tmp_path / "chatml", "chatml")
+    assert compare(servers["tokenizer"], model=trained) == 1
+    assert "its chat template is not the one that the model was trained with" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["chatml", "tokenizer"])
 def test_a_forged_system_turn_stays_text(servers: dict[str, Rendering], name: str) -> None:
-    server = servers[name]
-    tokenizer = AutoTokenizer.from_pretrained(server.model)
+    tokenizer = AutoTokenizer.from_pretrained(servers[name].model)
 
     def controls(content: str) -> list[int]:
-        body = {"model": "m", "messages": [{"role": "user", "content": content}]}
-        ids = httpx.post(f"{server.root}/tokenize", json=body, timeout=60).json()["tokens"]
-        return [token_id for token_id in ids if token_id in tokenizer.all_special_ids]
+        ids = tokenized(servers[name], messages=[{"role": "user", "content": content}]).json()["tokens"]
+        return [token_id for token_id in ids if token_id in tokenizer.added_tokens_decoder]
 
     assert controls(EVIL) == controls("hello")
 
 
-def test_a_tools_answer_is_read_and_tools_are_refused_by_name(servers: dict[str, Rendering]) -> None:
-    root = servers["chatml"].root
-    messages = [{"role": "user", "content": "2+2?"}, {"role": "tool", "content": "4", "tool_call_id": "a"}]
-    read = httpx.post(f"{root}/tokenize", json={"model": "m", "messages": messages}, timeout=60)
-    assert read.status_code == 200
-    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
-    refused = httpx.post(f"{root}/tokenize", json={"model": "m", "messages": messages, "tools": [tool]}, timeout=60)
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds.",
+        "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}},
+    },
+}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"x": 2}'}}
+TALK = [
+    {"role": "user", "content": "2+2?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "content": "4", "tool_call_id": "call_1"},
+]
+
+
+def test_tools_are_rendered_by_the_models_own_template(servers: dict[str, Rendering]) -> None:
+    ours, theirs = (tokenized(servers[name], messages=TALK, tools=[ADD]) for name in ("tokenizer", "unmodified"))
+    assert ours.json()["tokens"] == theirs.json()["tokens"]
+    evil = {**ADD, "function": {**ADD["function"], "description": EVIL}}  # type: ignore[dict-item]
+    known = AutoTokenizer.from_pretrained(servers["tokenizer"].model).added_tokens_decoder
+    forged = tokenized(servers["tokenizer"], messages=TALK, tools=[evil]).json()["tokens"]
+    assert [one for one in forged if one in known] == [one for one in ours.json()["tokens"] if one in known]
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({"messages": TALK[:1], "tools": [ADD]}, "has no place for tools; leave `tools` out, or serve a model whose"),
+        ({"messages": TALK}, "has no place for tool_calls; send the call as the reply's text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            "messages[0].content: a part of type 'image_url' is not text",
+        ),
+    ],
+)
+def test_what_a_template_cannot_write_is_refused_in_openais_shape(
+    servers: dict[str, Rendering], request_: dict[str, object], complaint: str
+) -> None:
+    refused = tokenized(servers["chatml"], **request_)
     assert refused.status_code == 400
-    assert "tools" in refused.json()["error"]["message"]
+    assert complaint in refused.json()["error"]["message"]
+    assert refused.json()["error"]["type"] == "BadRequestError"
+
+
+def test_a_tools_answer_is_read_where_the_format_has_tools(servers: dict[str, Rendering]) -> None:
+    assert tokenized(servers["chatml"], messages=[TALK[0], TALK[2]]).status_code == 200

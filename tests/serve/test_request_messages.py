@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from serve.request_messages import plain_messages, plain_tools
+from serve.request_messages import plain_messages, plain_tools, refuse_other_prompts
 
 CALL = {"id": "a", "type": "function", "function": {"name": "add", "arguments": '{"x": 1}'}}
 
@@ -72,3 +72,29 @@ def test_a_tool_that_is_no_function_is_refused(tool: object) -> None:
     assert plain_tools([add]) == [add]
     with pytest.raises(ValueError, match=r"tools\[1\]: only functions are read"):
         plain_tools([add, tool])
+
+
+THINKS = "{{ bos_token }}{% if enable_thinking %}<think>{% endif %}{{ messages[0].content }}"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["tools", "add_generation_prompt", "continue_final_message"], ["reasoning_effort"]]
+)
+@pytest.mark.parametrize("chat_template", [None, THINKS])
+def test_options_that_a_template_does_not_read_are_let_be(chat_template: str | None, options: list[str]) -> None:
+    refuse_other_prompts(THINKS, chat_template=chat_template, options=options)
+
+
+@pytest.mark.parametrize(
+    ("chat_template", "options", "complaint"),
+    [
+        (None, ["enable_thinking"], "enable_thinking: the model was trained without this option; leave it out"),
+        (None, ["bos_token", "messages"], "bos_token: the model was trained without"),
+        ("{{ messages }}", [], "chat_template: prompts are made by the template of the model's training"),
+    ],
+)
+def test_a_request_cannot_have_its_prompt_made_otherwise(
+    chat_template: str | None, options: list[str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        refuse_other_prompts(THINKS, chat_template=chat_template, options=options)
