@@ -5,23 +5,34 @@ through `torch.distributed.checkpoint`, readable by another number of ranks), an
 learning rate, the windows and the random draws of a step follow from the step alone.
 """
 
+import errno
 import json
+import os
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_state_dict,
+)
 from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from data_tools.atomic import whole_directory
 from templates.errors import InputError
 from train.model import Trainee
 from train.parallel import Ranks
-from train.recipe import Recipe
+from train.recipe import Checkpoint, Recipe
 
 PROGRESS = "progress.json"
 _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
@@ -29,13 +40,22 @@ _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
 
 @dataclass
 class Progress:
-    """How far a run is: finished steps, and what they took in all. `figures` holds losses by name."""
+    """How far a run is: finished steps, and what they took in all. `figures` holds losses by name.
+
+    The held-out loss is that of the weights after `held_out_step`.
+    """
 
     step: int = 0
     tokens: int = 0
     supervised_tokens: int = 0
     seconds: float = 0.0
     figures: dict[str, float] = field(default_factory=dict)
+    held_out_step: int | None = None
+
+    @property
+    def held_out_loss(self) -> float | None:
+        """The held-out loss of just these weights, where it was measured."""
+        return self.figures.get("held_out_loss") if self.held_out_step == self.step else None
 
     def summary(self) -> dict[str, float]:
         """The final figures: steps, tokens, speed, and the last losses."""
@@ -51,34 +71,59 @@ class Progress:
         }
 
 
-@dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one run. `identity` says what decides its result; see `identity_of`."""
+    """The checkpoints of one run, written in the background. `identity` says what decides its result."""
 
-    directory: Path
-    identity: dict[str, str]
-    keep: int
-    ranks: Ranks
+    def __init__(self, directory: Path, identity: dict[str, str], recipe: Checkpoint, ranks: Ranks) -> None:
+        self.identity = identity
+        self._directory, self._recipe, self._ranks = directory, recipe, ranks
+        # the writing threads of all ranks talk to one another while the main ones train: a group of their own
+        self._group = dist.new_group(backend="gloo")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
 
     def save(self, trainee: Trainee, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
-        """Write a checkpoint (all ranks call this), then drop all but the latest `keep`."""
-        target = self.directory / f"step-{progress.step:06d}"
-        if self.ranks.is_first:
-            with whole_directory(target, marker=PROGRESS) as temporary:
-                self._save_into(temporary, trainee, optimizer)
-                whole = {"identity": self.identity, "progress": asdict(progress)}
-                (temporary / PROGRESS).write_text(json.dumps(whole, indent=1), encoding="utf-8")
-            for old in self._steps()[: -self.keep]:
-                shutil.rmtree(old)
-        else:
-            self._save_into(None, trainee, optimizer)
-        dist.barrier()
+        """Copy what is trained and begin to write it (all ranks call this); training may go on at once.
+
+        Raises InputError where the checkpoint before could not be written.
+        """
+        self.wait()
+        target = self._directory / f"step-{progress.step:06d}"
+        with ExitStack() as stack:
+            place: list[Path | None] = [None]
+            if self._ranks.is_first:
+                place = [stack.enter_context(whole_directory(target, marker=PROGRESS))]
+            dist.broadcast_object_list(place, src=0, device=self._ranks.device)
+            writing = async_save(_state(trainee, optimizer), checkpoint_id=place[0], process_group=self._group)
+            whole = {"identity": self.identity, "progress": asdict(progress)}
+            self._pending = self._thread.submit(self._finish, writing, stack.pop_all(), place[0], whole)
         return target
 
-    def _save_into(self, temporary: Path | None, trainee: Trainee, optimizer: torch.optim.Optimizer) -> None:
-        place = [temporary]
-        dist.broadcast_object_list(place, src=0, device=self.ranks.device)
-        save(_state(trainee, optimizer), checkpoint_id=place[0])
+    def _finish(self, writing: Any, stack: ExitStack, place: Path | None, whole: dict[str, Any]) -> None:  # noqa: ANN401
+        """Wait until all ranks have written; the first then renames the directory and drops old ones."""
+        with stack:
+            _wait_for_all(writing)
+            if self._ranks.is_first and place:
+                (place / PROGRESS).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+        if self._ranks.is_first:
+            self._drop_old()
+
+    def wait(self) -> None:
+        """Until the last checkpoint is whole. Raises InputError, with the last good one, where the disk was full."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        try:
+            pending.result()
+        except InputError as error:
+            last = [str(path) for path in self._steps()] or ["none yet"]
+            whole = f"the last good checkpoint is {last[-1]}, from which the same command goes on"
+            raise InputError(f"{error} ({whole})") from error
+        dist.barrier()
+
+    def close(self) -> None:
+        """End the writing thread; a run that fails lets the checkpoint be written to its end."""
+        self._thread.shutdown()
 
     def latest(self) -> Path | None:
         """The last whole checkpoint. Raises InputError where it belongs to another recipe, naming what differs."""
@@ -91,7 +136,7 @@ class Checkpoints:
             details = ", ".join(f"{key} was {found.get(key)}, is {self.identity.get(key)}" for key in differing[:3])
             raise InputError(
                 f"{steps[-1]}: is of another run ({details}); "
-                f"give another --out, or remove {self.directory.parent} to start over"
+                f"give another --out, or remove {self._directory.parent} to start over"
             )
         return steps[-1]
 
@@ -109,21 +154,68 @@ class Checkpoints:
             optim_state_dict=state["optimizer"],
             options=StateDictOptions(strict=False),
         )
-        return Progress(**json.loads((path / PROGRESS).read_text(encoding="utf-8"))["progress"])
+        return _progress(path)
+
+    def load_best(self, trainee: Trainee) -> Progress | None:
+        """Load the weights with the lowest held-out loss, where the recipe keeps them; returns how far they were."""
+        best = self._best()
+        if best is None:
+            return None
+        state = {"model": _trained(trainee)}
+        load(state, checkpoint_id=best)
+        set_model_state_dict(trainee, state["model"], options=StateDictOptions(strict=False))
+        return _progress(best)
 
     def remove(self) -> None:
         """Drop all checkpoints: the model is written."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _steps(self) -> list[Path]:
-        return sorted(path.parent for path in self.directory.glob(f"step-*/{PROGRESS}"))
+        return sorted(path.parent for path in self._directory.glob(f"step-*/{PROGRESS}"))
+
+    def _best(self) -> Path | None:
+        """The checkpoint with the lowest held-out loss of its own, the first of equals."""
+        if not self._recipe.keep_best:
+            return None
+        losses = {path: _progress(path).held_out_loss for path in self._steps()}
+        measured = {path: loss for path, loss in losses.items() if loss is not None}
+        return min(measured, key=lambda path: measured[path]) if measured else None
+
+    def _drop_old(self) -> None:
+        best = self._best()
+        for old in self._steps()[: -self._recipe.keep]:
+            if old != best:
+                shutil.rmtree(old)
+
+
+def _wait_for_all(writing: Any) -> None:  # noqa: ANN401 - a future, or a pair of them
+    """Until all ranks have written. Raises the system's error where a rank's disk was full."""
+    try:
+        writing.result()
+    except CheckpointException as error:
+        reasons = [failure for failure, _ in error.failures.values()]
+        # PyTorch's archives, too, end in the middle on a full disk, with an error of their own
+        if any("inline_container" in str(reason) or "PytorchStreamWriter" in str(reason) for reason in reasons):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise reasons[0] from error
+
+
+def _progress(path: Path) -> Progress:
+    return Progress(**json.loads((path / PROGRESS).read_text(encoding="utf-8"))["progress"])
 
 
 def _state(trainee: Trainee, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    model, optimizer_state = get_state_dict(trainee, optimizer, options=_TRAINED_ONLY)
-    # the option forgets a tied weight's second name
+    return {
+        "model": _trained(trainee),
+        "optimizer": get_optimizer_state_dict(trainee, optimizer, options=_TRAINED_ONLY),
+    }
+
+
+def _trained(trainee: Trainee) -> dict[str, Any]:
+    """The weights that are trained; the option alone forgets that a tied weight has a second name."""
     trained = {name for name, weight in trainee.named_parameters(remove_duplicate=False) if weight.requires_grad}
-    return {"model": {name: weight for name, weight in model.items() if name in trained}, "optimizer": optimizer_state}
+    state = get_model_state_dict(trainee, options=_TRAINED_ONLY)
+    return {name: weight for name, weight in state.items() if name in trained}
 
 
 def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.dtype) -> dict[str, str]:
@@ -137,6 +229,7 @@ def identity_of(recipe: Recipe, *, data: str, model: str, compute_dtype: torch.d
     return {
         **{name: value for name, value in named.items() if not name.endswith(".path")},
         "model.compute_dtype": str(compute_dtype).removeprefix("torch."),  # what auto came to on this machine
+        "checkpoint.keep_best": str(recipe.checkpoint.keep_best),
         "seed": str(recipe.seed),
         "the windows": data,
         "the base model": model,

@@ -1,10 +1,8 @@
 """A training run: set up, fit, validate, write the model."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from transformers.utils import logging as transformers_logging
@@ -14,6 +12,7 @@ from train.checkpoint import Checkpoints, Progress, identity_of
 from train.data import Order
 from train.export import MARKER, export, is_result_of
 from train.inputs import Inputs, digest_of_data, digest_of_model, read_inputs
+from train.interrupts import garbage_by_hand, sigterm
 from train.metrics import Metrics, say
 from train.model import Trainee, compute_dtype, load
 from train.optimizer import adamw, learning_rate, total_steps
@@ -27,7 +26,8 @@ from train.validate import validate
 def train(recipe: Recipe) -> int:
     """Train by a recipe. Returns 0 when the model is written, or when SIGTERM stopped the run with a checkpoint."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    with process_group() as ranks:
+    with ExitStack() as stack:
+        ranks = stack.enter_context(process_group())
         check(recipe, world_size=ranks.world_size)
         refuse_foreign(recipe.out, marker=MARKER)
         inputs = read_inputs(recipe)
@@ -37,7 +37,9 @@ def train(recipe: Recipe) -> int:
             model=digest_of_model(recipe, inputs.config),
             compute_dtype=compute_dtype(recipe.model, ranks.device),
         )
-        checkpoints = Checkpoints(recipe.run_directory / "checkpoints", identity, recipe.checkpoint.keep, ranks)
+        checkpoints = stack.enter_context(
+            closing(Checkpoints(recipe.run_directory / "checkpoints", identity, recipe.checkpoint, ranks))
+        )
         if is_result_of(recipe.out, identity):
             _say(ranks, f"{recipe.out}: is already the result of this recipe on these windows")
         else:
@@ -45,7 +47,9 @@ def train(recipe: Recipe) -> int:
             run = set_up(recipe, ranks, inputs, checkpoints)
             if not fit(run):
                 return 0
-            write(run)
+            checkpoints.wait()
+            best = checkpoints.load_best(run.trainee)
+            write(replace(run, progress=best) if best else run)
         if ranks.is_first:
             checkpoints.remove()
     return 0
@@ -59,7 +63,7 @@ class Run:
     ranks: Ranks
     inputs: Inputs
     trainee: Trainee
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     order: Order
     steps: int
     checkpoints: Checkpoints
@@ -106,7 +110,8 @@ def fit(run: Run) -> bool:
     """Take the steps that are left. Returns False where SIGTERM stopped the run after a checkpoint."""
     recipe, progress = run.recipe, run.progress
     with ExitStack() as stack:
-        stopped = stack.enter_context(_sigterm())
+        stopped = stack.enter_context(sigterm())
+        collect_garbage = stack.enter_context(garbage_by_hand())
         metrics = None
         if run.ranks.is_first:
             stack.callback(_report, run)  # also of a run that is stopped or fails
@@ -123,7 +128,9 @@ def fit(run: Run) -> bool:
             stop = run.ranks.sum(float(stopped()))[0] > 0
             if stop or _is_due(step + 1, recipe.checkpoint.every) or (is_last and recipe.checkpoint.every > 0):
                 path = run.checkpoints.save(run.trainee, run.optimizer, progress)
+            collect_garbage(step + 1)
             if stop and not is_last:
+                run.checkpoints.wait()
                 _say(run.ranks, f"stopped by SIGTERM after {path}; the same command goes on from there")
                 return False
     return True
@@ -190,6 +197,7 @@ def _validate(run: Run, metrics: Metrics | None) -> None:
         return
     figures = {"held_out_loss": held_out.loss, "held_out_accuracy": held_out.accuracy}
     run.progress.figures |= figures
+    run.progress.held_out_step = run.progress.step
     if run.progress.step == 0:
         run.progress.figures |= {f"before_{name}": value for name, value in figures.items()}
     if metrics:
@@ -221,28 +229,6 @@ def write(run: Run) -> None:
         ranks=run.ranks,
     )
     _say(run.ranks, f"wrote {run.recipe.out} (metrics in {run.recipe.run_directory})")
-
-
-@contextmanager
-def _sigterm() -> Iterator["_Flag"]:
-    """Turn SIGTERM into a flag that is looked at between steps."""
-    flag = _Flag()
-    previous = signal.signal(signal.SIGTERM, flag.set)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-class _Flag:
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def set(self, *_: object) -> None:
-        self._is_set = True
-
-    def __call__(self) -> bool:
-        return self._is_set
 
 
 def _say(ranks: Ranks, line: str) -> None:

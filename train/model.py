@@ -24,6 +24,8 @@ def compute_dtype(recipe: Model, device: torch.device) -> torch.dtype:
     if recipe.compute_dtype == "auto":
         is_fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
         return torch.bfloat16 if is_fast else torch.float32
+    if recipe.compute_dtype == "tf32" and device.type != "cuda":
+        raise InputError("--model.compute_dtype tf32 is a type of CUDA GPUs; give auto, float32 or bfloat16")
     return torch.bfloat16 if recipe.compute_dtype == "bfloat16" else torch.float32
 
 
@@ -92,6 +94,8 @@ def load(recipe: Recipe, device: torch.device) -> tuple[Trainee, str]:
     """
     section, dtype = recipe.model, compute_dtype(recipe.model, device)
     kernel, line = choose_kernel(device, dtype)
+    if section.compute_dtype == "tf32":
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
     model = _weights(recipe, dtype, attention=register(kernel), device=device)
     if recipe.lora.rank:
         from train.lora import add_adapters

@@ -15,7 +15,8 @@ class Model:
         path: Hugging Face directory of the base model (safetensors, tokenizer), or its name on the hub.
         activation_checkpointing: Recompute each layer in the backward pass: a third more time, far less memory.
         compute_dtype: Type of the matrix products and activations (master weights and gradients are float32 always);
-            auto takes bfloat16 on CUDA and on CPUs with AMX, and float32 on others, where it is twice as fast.
+            auto takes bfloat16 on CUDA and on CPUs with AMX, and float32 on others, where it is twice as fast; tf32
+            is float32 with the products rounded to 10 bits (CUDA).
         compile: Compile each layer with torch.compile: the first step takes a minute longer, the others less.
         freeze: Regular expression; parameters with such a part in their names are not trained, for instance
             'embed_tokens|layers.[0-7].' (a dot is a dot, unless a quantifier follows it).
@@ -25,7 +26,7 @@ class Model:
 
     path: str
     activation_checkpointing: bool = False
-    compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    compute_dtype: Literal["auto", "bfloat16", "float32", "tf32"] = "auto"
     compile: bool = False
     freeze: str | None = None
     neftune_alpha: float = 0.0
@@ -107,6 +108,7 @@ class Optimizer:
     """AdamW.
 
     Args:
+        type: In float32, or with its two averages in 8 bits (torchao): 2 bytes a parameter in place of 8.
         lr: Peak learning rate.
         betas: Decay rates of the two running averages.
         eps: Added to the denominator.
@@ -114,6 +116,7 @@ class Optimizer:
         max_grad_norm: Gradients are scaled down to this norm; 0 leaves them as they are.
     """
 
+    type: Literal["adamw", "adamw_8bit"] = "adamw"
     lr: float = 2e-5
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
@@ -130,12 +133,14 @@ class Schedule:
         max_steps: Take this many steps, whatever the epochs; 0 writes the base model under the template.
         shape: Course of the learning rate after the warmup.
         warmup_ratio: Share of the steps in which the learning rate rises from 0 to its peak.
+        warmup_steps: So many steps instead of that share.
     """
 
     epochs: float = 3.0
     max_steps: int | None = None
     shape: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_ratio: float = 0.03
+    warmup_steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +163,12 @@ class Checkpoint:
     Args:
         every: Write a checkpoint every so many steps; 0 writes one on SIGTERM only.
         keep: Keep so many of the latest checkpoints.
+        keep_best: Keep also the one with the lowest held-out loss, and write the model from it.
     """
 
     every: int = 100
     keep: int = 2
+    keep_best: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +228,7 @@ _AT_LEAST = {
     ("schedule", "epochs"): 0,
     ("schedule", "max_steps"): 0,
     ("schedule", "warmup_ratio"): 0,
+    ("schedule", "warmup_steps"): 0,
     ("validation", "every"): 0,
     ("validation", "windows"): 0,
     ("checkpoint", "every"): 0,
@@ -237,6 +245,8 @@ def check(recipe: Recipe, *, world_size: int) -> None:
             raise InputError(f"--{section}.{name} is {value}; give at least {least}")
     if recipe.schedule.warmup_ratio > 1:
         raise InputError(f"--schedule.warmup_ratio is {recipe.schedule.warmup_ratio}; give a share from 0 to 1")
+    if recipe.checkpoint.keep_best:
+        _check_best(recipe)
     if recipe.lora.base_in_4_bits and not recipe.lora.rank:
         raise InputError("--lora.base_in_4_bits needs adapters to train; give --lora.rank 16, for instance")
     if recipe.lora.rank and recipe.model.freeze:
@@ -250,4 +260,15 @@ def check(recipe: Recipe, *, world_size: int) -> None:
         raise InputError(
             f"--batch.windows_per_step is {recipe.batch.windows_per_step}, which {world_size} ranks with "
             f"{recipe.batch.windows_per_micro_batch} windows each cannot share evenly; give a multiple of {at_once}"
+        )
+
+
+def _check_best(recipe: Recipe) -> None:
+    """Raise InputError where checkpoints are written without a held-out loss of their own."""
+    measured, saved = recipe.validation.every, recipe.checkpoint.every
+    if not (measured and saved and recipe.validation.windows) or saved % measured:
+        raise InputError(
+            f"--checkpoint.keep_best compares held-out losses, measured every {measured} steps on "
+            f"{recipe.validation.windows} windows, with checkpoints every {saved}; "
+            "give --checkpoint.every a multiple of --validation.every"
         )
