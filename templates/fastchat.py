@@ -81,7 +81,8 @@ def text_of(name: str) -> str:
     registry = _registry()
     if name not in registry:
         near = difflib.get_close_matches(name, registry, n=3, cutoff=0.4) or list(registry)[:8]
-        raise InputError(f"there is no template {PREFIX}{name}; the nearest are {PREFIX}{f', {PREFIX}'.join(near)}")
+        nearest = ", ".join(f"{PREFIX}{one}" for one in near)
+        raise InputError(f"there is no template {PREFIX}{name}; the nearest are {nearest} (`chaku templates list`)")
     entry = registry[name]
     if entry.sep_style is None:
         raise InputError(f"{PREFIX}{name} stands for a web service and has no text format; choose another template")

@@ -29,7 +29,7 @@ h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 /* an edge that takes no room, so that Arabic letters of two tokens still join */
 .token { box-shadow: 1px 0 var(--line); }
 .control { color: var(--control); background: var(--control-paper); border: 1px solid var(--control);
-  border-radius: 3px; padding: 0 2px; }
+  border-radius: 3px; padding: 1px 2px 2px; }
 .supervised { color: var(--taught); background: var(--taught-paper); font-weight: 600; text-decoration: underline;
   text-underline-offset: 3px; }
 .supervised.control { border-color: var(--taught); }

@@ -8,6 +8,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from templates import fastchat
 from templates.describe import (
     CONTROLS,
     SPECIAL_TOKENS,
@@ -17,6 +18,7 @@ from templates.describe import (
     roles_of,
     stop_in_words,
 )
+from templates.errors import InputError
 from templates.template import Template, load, names
 from templates.visible import visible
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _FURTHER = """\
 {eos_token} and {bos_token} are the tokenizer's own. Wherever a template is named, there are also:
-  fastchat:NAME        an entry of FastChat's registry
+  fastchat:NAME        an entry of FastChat's registry, such as fastchat:koala_v1
   tokenizer            the template that the model carries itself
   path/to/mine.jinja   your own"""
 
@@ -40,6 +42,14 @@ def print_list(console: Console) -> None:
         table.add_row(Text(template.name, "bold"), *map(Text, cells))
     console.print(table)
     console.print(Text(_FURTHER))
+    console.print(Text(f"\n{_fastchats_names()}", "dim"))
+
+
+def _fastchats_names() -> str:
+    try:
+        return "NAME in fastchat:NAME is one of " + ", ".join(sorted(fastchat.names(), key=str.lower))
+    except InputError as error:
+        return str(error)
 
 
 def print_template(console: Console, template: Template, encoder: "Encoder | None") -> None:

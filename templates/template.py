@@ -102,7 +102,8 @@ def load(name: str, tokenizer: "PreTrainedTokenizerBase | None" = None) -> Templ
     if name.endswith(".jinja"):
         return _tried(Template(name=name, text=_file_text(Path(name))))
     if name not in names():
-        near = difflib.get_close_matches(name, [*names(), OWN], n=3, cutoff=0.4) or names()[:8]
+        near = difflib.get_close_matches(name, [*names(), OWN, f"{fastchat.PREFIX}NAME"], n=3, cutoff=0.4)
+        near = near or [*names(), OWN]
         raise InputError(f"there is no template {name!r}; the nearest are {', '.join(near)} (`chaku templates list`)")
     return Template(name=name, text=(FORMATS / f"{name}.jinja").read_text(encoding="utf-8"))
 

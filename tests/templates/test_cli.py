@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import templates
-from templates import InputError
+from templates import InputError, fastchat
 from templates.cli import main
 from templates.loading import load_encoder
 
@@ -50,6 +50,16 @@ def test_list_names_every_format_and_what_ends_its_replies(capsys: pytest.Captur
     assert r"'\n###'" in lines["vicuna_v0"]
     assert "<|im_end|>" in lines["chatml"]
     assert all(name in shown for name in ("fastchat:NAME", "tokenizer", ".jinja"))
+    listed = " ".join(shown.partition("fastchat:NAME is one of ")[2].split()).split(", ")
+    assert set(listed) == set(fastchat.names())
+
+
+def test_list_says_how_to_get_at_fastchats_registry(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "fastchat.conversation", None)
+    assert main(["list"]) == 0
+    assert "pip install 'fschat==0.2.36'" in capsys.readouterr().out
 
 
 def test_show_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,3 +117,26 @@ def test_a_page_fits_a_phone_in_light_and_dark(scheme: str, chromium: Browser, t
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(253, 252, 249)", "dark": "rgb(27, 24, 21)"}[scheme]
     page.close()
+
+
+@pytest.mark.browser
+def test_letters_of_several_tokens_join_as_in_plain_text(chromium: Browser, tmp_path: Path) -> None:
+    path, text = tmp_path / "look.html", "السلام عليكم"
+    conversation = Conversation(id="", messages=(Message(role="user", content=text),))
+    shown = preview(encoder_for("vicuna_v1.1", "smollm2"), conversation)
+    assert sum(span.text.strip() in text for span in shown.turns[0]) > 4
+    write_html(shown, path)
+    page = chromium.new_page()
+    page.goto(path.as_uri())
+    widths = """() => {
+        const line = document.querySelector(".tokens"), range = document.createRange();
+        const width = () => { range.selectNodeContents(line); return range.getBoundingClientRect().width; };
+        line.style.whiteSpace = "pre";
+        line.style.display = "inline-block";
+        const split = width();
+        line.textContent = line.textContent;
+        return [split, width()];
+    }"""
+    split, plain = page.evaluate(widths)
+    assert split == pytest.approx(plain, abs=0.5)
+    page.close()
