@@ -12,11 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # `chaku serve` hands the strings to vLLM's process in this variable, as a JSON list.
 VARIABLE = "CHAKU_STOP_STRINGS"
 IMPORT_PATH = "serve.stop_middleware.StopStringsMiddleware"
-_PATH = "/v1/chat/completions"
+# The routes that render a template, and the field in which each takes strings to stop at.
+_FIELDS = {
+    "/v1/chat/completions": "stop",
+    "/v1/chat/completions/batch": "stop",
+    "/v1/responses": "stop",
+    "/v1/messages": "stop_sequences",
+}
 
 
 class StopStringsMiddleware:
-    """Adds the template's stop strings to each chat completion; every other route passes untouched."""
+    """Adds the template's stop strings to each request for a reply; every other route passes untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -24,7 +30,7 @@ class StopStringsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request's body, add the strings, and hand it on; what follows the body is the client's own."""
-        if scope["type"] != "http" or scope["path"] != _PATH or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["path"] not in _FIELDS or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         body = bytearray()
@@ -33,7 +39,11 @@ class StopStringsMiddleware:
             message = await receive()
             body += message.get("body", b"")
         if message["type"] == "http.request":
-            message = {"type": "http.request", "body": with_stop(bytes(body), self._strings), "more_body": False}
+            message = {
+                "type": "http.request",
+                "body": with_stop(bytes(body), self._strings, field=_FIELDS[scope["path"]]),
+                "more_body": False,
+            }
             length = (b"content-length", str(len(message["body"])).encode())
             kept = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
             scope = {**scope, "headers": [*kept, length]}
@@ -48,7 +58,7 @@ class StopStringsMiddleware:
 _OF_THE_BODY = (b"content-length", b"transfer-encoding")
 
 
-def with_stop(body: bytes, strings: Sequence[str]) -> bytes:
+def with_stop(body: bytes, strings: Sequence[str], *, field: str = "stop") -> bytes:
     """The body with these stop strings beside its own; unchanged where it is not a request that has them.
 
     >>> with_stop(b'{"model": "m", "stop": "END"}', ["\\n###"])
@@ -60,9 +70,9 @@ def with_stop(body: bytes, strings: Sequence[str]) -> bytes:
         return body
     if not isinstance(request, dict):
         return body
-    own = request.get("stop")
+    own = request.get(field)
     stops = [own] if isinstance(own, str) else own or []
     if not isinstance(stops, list):
         return body
-    request["stop"] = [*stops, *(string for string in strings if string not in stops)]
+    request[field] = [*stops, *(string for string in strings if string not in stops)]
     return json.dumps(request).encode()

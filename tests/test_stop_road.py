@@ -39,6 +39,13 @@ def test_a_reply_ends_at_the_templates_stop_string(client: OpenAI) -> None:
     assert (reply.message.content, reply.finish_reason) == ("Hello ## friend", "stop")
 
 
+def test_the_responses_api_ends_there_too(client: OpenAI) -> None:
+    reply = client.responses.create(
+        model="v0", input="Hi", max_output_tokens=40, extra_body={"structured_outputs": {"regex": WRITTEN}}
+    )
+    assert reply.output_text == "Hello ## friend"
+
+
 def test_a_stop_string_that_several_tokens_make_never_shows_in_a_stream(client: OpenAI) -> None:
     stream = client.chat.completions.create(
         model="v0",

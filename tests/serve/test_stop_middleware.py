@@ -18,7 +18,10 @@ async def echo(request: Request) -> Response:
 def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     monkeypatch.setenv(VARIABLE, '["\\n###"]')
     app = Starlette(
-        routes=[Route(path, echo, methods=["POST"]) for path in ("/v1/chat/completions", "/v1/completions")]
+        routes=[
+            Route(path, echo, methods=["POST"])
+            for path in ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses")
+        ]
     )
     app.add_middleware(StopStringsMiddleware)
     return TestClient(app)
@@ -39,6 +42,12 @@ def test_a_chat_completion_stops_where_the_template_does(
 ) -> None:
     sent = {"model": "m", "messages": [{"role": "user", "content": "größer 😀"}], **own}
     assert client.post("/v1/chat/completions", json=sent).json() == {**sent, "stop": stop}
+
+
+def test_other_apis_of_the_server_stop_there_too(client: TestClient) -> None:
+    assert client.post("/v1/responses", json={"input": "Hi"}).json() == {"input": "Hi", "stop": ["\n###"]}
+    asked = {"stop_sequences": ["END"]}
+    assert client.post("/v1/messages", json=asked).json() == {"stop_sequences": ["END", "\n###"]}
 
 
 def test_a_body_in_pieces_is_whole_again(client: TestClient) -> None:
