@@ -17,6 +17,7 @@ from data_tools.rules.text import RULES
 from templates import InputError, Role
 
 ALL_ON = Rules(text=tuple((rule.name, rule.roles) for rule in RULES))
+SPEAKERS: tuple[Role, ...] = ("user", "assistant")
 KEY = "sk-" + "a1B2" * 12
 
 
@@ -77,7 +78,7 @@ def test_rejections_are_named_and_hits_counted_by_phrase() -> None:
 
 @pytest.fixture(scope="module")
 def real_texts(shared_data: Path) -> list[str]:
-    naughty = json.loads((shared_data / "text" / "big_list_of_naughty_strings.json").read_text())
+    naughty: list[str] = json.loads((shared_data / "text" / "big_list_of_naughty_strings.json").read_text())
     records = json.loads((shared_data / "sharegpt_html" / "sharegpt_508_as_html.json").read_text())[::25]
     return naughty + [turn["value"][:3000] for record in records for turn in record["conversations"][:4]]
 
@@ -88,14 +89,15 @@ def test_mutated_real_text_comes_to_rest(real_texts: list[str], data: st.DataObj
     first, second = (data.draw(st.sampled_from(real_texts)) for _ in range(2))
     at, to = (data.draw(st.integers(0, len(text))) for text in (first, second))
     text = first[:at] + data.draw(st.sampled_from(["", "<", "</div>", "<pre>", "\n1 / 1", "&lt;", "`"])) + second[to:]
-    role = data.draw(st.sampled_from(["user", "assistant"]))
+    role = data.draw(st.sampled_from(SPEAKERS))
     for rules in (Rules(), ALL_ON):
         once, _ = clean_text(text, role, rules)
         assert clean_text(once, role, rules) == (once, set())
 
 
 HOSTILE = [
-    " Copy", "\n1 / 1 ", "Share Prompt ", "Share Prompt\n1 / 1\n", "a@", "123-", "sk-", "+1 23 ", "\u200d", "\ud83d", "e\u0301",
+    " Copy", "\n1 / 1 ", "Share Prompt ", "Share Prompt\n1 / 1\n", "a@", "123-", "sk-", "+1 23 ", "\u200d", "\ud83d",
+    "e\u0301",
     "<pre>", "<b><i>", "<b a=1><p></p>", "<table><tr><td>", "<!--", '<p title="<!--">', "&lt;div&gt;", "<a", "`",
 ]  # fmt: skip
 
@@ -104,12 +106,9 @@ HOSTILE = [
 def test_no_text_makes_it_slow(part: str) -> None:
     """A tenth of a megabyte takes hundredths of a second; anything quadratic in it would take minutes."""
     body = part * (100_000 // len(part))
-    for text, role in (
-        (body, "user"),
-        (f"<div>{body}</div>", "assistant"),
-        (f"<div><p>x</p>{body}</div>", "assistant"),
-    ):
+    html = (f"<div>{body}</div>", f"<div><p>x</p>{body}</div>")
+    for text, role in ((body, SPEAKERS[0]), *((text, SPEAKERS[1]) for text in html)):
         began = time.process_time()
-        once, _ = clean_text(text, role, ALL_ON)  # type: ignore[arg-type]
+        once, _ = clean_text(text, role, ALL_ON)
         assert time.process_time() - began < 3
-        assert clean_text(once, role, ALL_ON)[0] == once  # type: ignore[arg-type]
+        assert clean_text(once, role, ALL_ON)[0] == once

@@ -1,6 +1,5 @@
-"""Whole replies of real pages against what a reader of the page sees, written down by hand as structure and digest."""
+"""Replies of real pages: their code, lists and tables as the page's source has them."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -8,10 +7,6 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from data_tools.rules.html_markdown import to_markdown
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def replies(shared_data: Path, page: str) -> list[str]:
