@@ -46,8 +46,10 @@ def json_line(value: object) -> str:
     >>> json_line({"id": "é", "text": "\\ud83d"})
     '{"id": "é", "text": "\\\\ud83d"}\\n'
     """
-    line = json.dumps(value, ensure_ascii=False)
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n"
+    line = json.dumps(value, ensure_ascii=False) + "\n"
+    if line.isascii():
+        return line
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def size_of(paths: Sequence[Path]) -> int:

@@ -1,5 +1,6 @@
 """Work on batches in this process or in many, results in order; what each batch gives does not depend on how many."""
 
+import gc
 import os
 import pickle
 import threading
@@ -100,6 +101,7 @@ def _begin(tool: bytes) -> None:
     os.environ["RAYON_NUM_THREADS"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _tool = pickle.loads(tool)  # noqa: S301 what the main process has just written
+    gc.freeze()  # what is loaded now stays to the end, and need not be looked through again and again
 
 
 def _end_with_parent() -> None:

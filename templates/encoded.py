@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from templates.conversation import Message
+from templates.engine import IdArray
 from templates.guard import GuardedTokenizer
 from templates.spelling import Literal
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -73,14 +71,14 @@ class Found:
     sound: bool
 
 
-def find(row: Row, ids: list[int], guarded: GuardedTokenizer) -> Found:
+def find(row: Row, flat: IdArray, guarded: GuardedTokenizer) -> Found:
     """Locate a row's points among its token ids by the running sum of the tokens' byte lengths.
 
     A tokenizer of the SentencePiece kind may put one space before a section of text that the text does not have; the
     sum then runs ahead by one from that section on, which its next mark shows. A row is sound where each section
     runs ahead by no more than that, and each control token is the one that the template wrote.
     """
-    flat = np.asarray(ids, dtype=np.int64)
+    ids = flat.tolist()
     sums = np.zeros(len(flat) + 1, dtype=np.int64)
     np.cumsum(guarded.byte_lengths[flat], out=sums[1:])
     at = np.flatnonzero(guarded.is_control[flat])

@@ -127,7 +127,7 @@ class Encoder:
         plans = [Plan(as_messages(conversation)) for conversation in conversations]
         for plan in plans:
             self._lay_out(plan)
-        all_ids = self._guarded.encode(["".join(plan.row.parts) for plan in plans])
+        all_ids = self._guarded.engine.encode(["".join(plan.row.parts) for plan in plans])
         return [finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
 
     def encode_prompt(
@@ -150,7 +150,7 @@ class Encoder:
         return self._encode_parts((*written[:-1], "") if continue_final_message else written, contents)
 
     def encode_unguarded(self, messages: Conversation | Messages) -> list[int]:
-        """The same prompt as an unmodified vLLM encodes it: control strings in the messages are control tokens to it."""
+        """The prompt as an unmodified vLLM encodes it: control strings in the messages are control tokens to it."""
         text = self.render(messages, add_generation_prompt=True)
         return list(self._tokenizer.encode(scalar_values(text), add_special_tokens=False))
 

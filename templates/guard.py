@@ -10,6 +10,7 @@ import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,15 +60,23 @@ class GuardedTokenizer:
 
     def byte_length(self, content: str) -> int:
         """How many UTF-8 bytes the tokens of a content cover."""
+        if content.isascii() and not self._misses_ascii:
+            return len(content)
         return len(content.encode().translate(None, self.missing_bytes))
+
+    @cached_property
+    def _misses_ascii(self) -> bool:
+        return any(byte < 128 for byte in self.missing_bytes)
 
     def reads_exactly(self, content: str) -> bool:
         """Whether the tokens of a content decode to it."""
+        if content.isascii() and not self._misses_ascii:
+            return True
         return self.canonical(content) == content and self.byte_length(content) == len(content.encode())
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of texts whose control tokens are spelled in secret; no special token is added."""
-        return self.engine.encode(texts)
+        return [ids.tolist() for ids in self.engine.encode(texts)]
 
 
 def guard(backend: Tokenizer) -> GuardedTokenizer:

@@ -3,7 +3,8 @@
 import re
 from html import unescape
 
-_SPACES = re.compile(r"[ \t\r\f]+")
+# Not a single space, which stays what it is.
+_SPACES = re.compile(r"[ \t\r\f]{2,}|[\t\r\f]")
 _AROUND_BREAK = re.compile(r" ?\n ?")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _ATTRIBUTE = re.compile(r'(?<=\s)([^\s="]++)="([^"]*)"')

@@ -72,33 +72,6 @@ class MarkdownWriter:
         self._tables: list[_Table] = []
         self._inline = Inline()
         self._code: _CodeBlock | None = None
-        self._openers: dict[str, Callable[[str, str], None]] = {
-            **dict.fromkeys((*_HEADINGS, *_BLOCKS, "p"), lambda *_: self._end_block()),
-            **dict.fromkeys(("ul", "ol"), self._open_list),
-            **dict.fromkeys(("li", "blockquote"), lambda *_: self._open_container()),
-            **dict.fromkeys(("td", "th"), self._open_cell),
-            "table": lambda *_: self._open_table(),
-            "tr": lambda *_: self._open_row(),
-            **dict.fromkeys(MARKS, self._inline.open),
-            "pre": lambda *_: self._open_code(),
-            "br": lambda *_: self._inline.literal("\n"),
-            "hr": lambda *_: self._add("---"),
-            "img": lambda _, attributes: self._inline.literal(attribute(attributes, "alt")),
-            "input": self._checkbox,
-            **dict.fromkeys(("sup", "sub"), lambda name, _: self._inline.literal(f"<{name}>")),
-        }
-        self._closers: dict[str, Callable[[str], None]] = {
-            **dict.fromkeys(_BLOCKS, lambda _: self._end_block()),
-            **dict.fromkeys(_HEADINGS, self._close_heading),
-            **dict.fromkeys(("ul", "ol"), lambda _: self._close_list()),
-            **dict.fromkeys(("td", "th"), lambda _: self._close_cell()),
-            **dict.fromkeys(MARKS, self._inline.close),
-            "p": lambda _: self._close_paragraph(),
-            "li": lambda _: self._close_item(),
-            "blockquote": lambda _: self._close_quote(),
-            "table": lambda _: self._close_table(),
-            **dict.fromkeys(("sup", "sub"), lambda name: self._inline.literal(f"</{name}>")),
-        }
 
     def open(self, name: str, attributes: str) -> None:
         """An opening tag with the text of its attributes."""
@@ -108,8 +81,8 @@ class MarkdownWriter:
             elif name == "br":
                 self._code.text("\n")
             self._code.depth += name == "pre"
-        elif opener := self._openers.get(name):
-            opener(name, attributes)
+        elif opener := _OPENERS.get(name):
+            opener(self, name, attributes)
 
     def close(self, name: str) -> None:
         """A closing tag."""
@@ -118,8 +91,8 @@ class MarkdownWriter:
             if not self._code.depth:
                 block, self._code = self._code, None
                 self._add(block.fence())
-        elif closer := self._closers.get(name):
-            closer(name)
+        elif closer := _CLOSERS.get(name):
+            closer(self, name)
 
     def text(self, text: str) -> None:
         """A text between two tags, its entities resolved."""
@@ -258,3 +231,33 @@ def _rule(attributes: str) -> str:
         "text-align:"
     ).rstrip(";")
     return {"left": ":---", "center": ":---:", "right": "---:"}.get(alignment, "---")
+
+
+# What each tag does; made once, since a dump has millions of replies.
+_OPENERS: dict[str, Callable[[MarkdownWriter, str, str], None]] = {
+    **dict.fromkeys((*_HEADINGS, *_BLOCKS, "p"), lambda writer, *_: writer._end_block()),
+    **dict.fromkeys(("ul", "ol"), MarkdownWriter._open_list),
+    **dict.fromkeys(("li", "blockquote"), lambda writer, *_: writer._open_container()),
+    **dict.fromkeys(("td", "th"), MarkdownWriter._open_cell),
+    "table": lambda writer, *_: writer._open_table(),
+    "tr": lambda writer, *_: writer._open_row(),
+    **dict.fromkeys(MARKS, lambda writer, name, attributes: writer._inline.open(name, attributes)),
+    "pre": lambda writer, *_: writer._open_code(),
+    "br": lambda writer, *_: writer._inline.literal("\n"),
+    "hr": lambda writer, *_: writer._add("---"),
+    "img": lambda writer, _, attributes: writer._inline.literal(attribute(attributes, "alt")),
+    "input": MarkdownWriter._checkbox,
+    **dict.fromkeys(("sup", "sub"), lambda writer, name, _: writer._inline.literal(f"<{name}>")),
+}
+_CLOSERS: dict[str, Callable[[MarkdownWriter, str], None]] = {
+    **dict.fromkeys(_BLOCKS, lambda writer, _: writer._end_block()),
+    **dict.fromkeys(_HEADINGS, MarkdownWriter._close_heading),
+    **dict.fromkeys(("ul", "ol"), lambda writer, _: writer._close_list()),
+    **dict.fromkeys(("td", "th"), lambda writer, _: writer._close_cell()),
+    **dict.fromkeys(MARKS, lambda writer, name: writer._inline.close(name)),
+    "p": lambda writer, _: writer._close_paragraph(),
+    "li": lambda writer, _: writer._close_item(),
+    "blockquote": lambda writer, _: writer._close_quote(),
+    "table": lambda writer, _: writer._close_table(),
+    **dict.fromkeys(("sup", "sub"), lambda writer, name: writer._inline.literal(f"</{name}>")),
+}
