@@ -28,7 +28,7 @@ def read_record(path: Path, number: int) -> Conversation:
         raise InputError(f"{path}: is not UTF-8 ({error.reason}); convert it to UTF-8") from error
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give a JSON Lines file of conversations"
+            f"{path}: cannot be read ({error.strerror or error}); give a JSON Lines file of conversations"
         ) from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, record {number}: not JSON ({error}); {_NEXT_STEP}") from error

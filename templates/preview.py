@@ -11,6 +11,7 @@ from rich.text import Text
 
 from templates.conversation import Conversation, Message
 from templates.encoder import Encoder
+from templates.template import RenderError
 from templates.visible import visible
 
 Kind: TypeAlias = Literal["control", "context", "supervised"]
@@ -38,12 +39,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Preview:
-    """A conversation's tokens by a template, a list of spans a turn; `rejected` maps a turn to the rule against it."""
+    """A conversation's tokens by a template, a list of spans a turn; `rejected` maps a turn to the rule against it.
+
+    `refusal` is what the template says where it takes no such conversation at all; then there are no tokens.
+    """
 
     template: str
     conversation: Conversation
     turns: list[list[Span]]
     rejected: dict[int, str]
+    refusal: str = ""
 
     def count(self, kind: Kind | None = None) -> int:
         """How many tokens there are, in all or of a kind."""
@@ -54,7 +59,8 @@ class Preview:
         """The counts in words: the tokens by kind, and the turns that are rejected by rule."""
         kinds = ", ".join(f"{self.count(kind):,} {kind}" for kind in reversed(_STYLES))
         rules = ", ".join(f"{rule} {turns}" for rule, turns in Counter(self.rejected.values()).items())
-        return [f"{self.count():,} tokens: {kinds}", f"rejected turns: {rules or 'none'}"]
+        counts = [f"{self.count():,} tokens: {kinds}", f"rejected turns: {rules or 'none'}"]
+        return [*counts, self.refusal] if self.refusal else counts
 
 
 def example() -> Conversation:
@@ -84,7 +90,16 @@ def preview(encoder: Encoder, conversation: Conversation) -> Preview:
             for start, end in zip(starts, encoded.turn_ends, strict=True)
         ],
         rejected=dict(encoded.rejected),
+        refusal="" if encoded.ids else _refusal(encoder, conversation),
     )
+
+
+def _refusal(encoder: Encoder, conversation: Conversation) -> str:
+    try:
+        encoder.encode_prompt(conversation, add_generation_prompt=False)
+    except RenderError as error:
+        return str(error)
+    return ""
 
 
 def spans_of(encoder: Encoder, ids: Sequence[int], mask: Sequence[bool]) -> list[Span]:

@@ -6,12 +6,14 @@ the text from standard input, compiles and renders it in transformers' sandbox, 
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 import jinja2
 from jinja2 import nodes
@@ -21,6 +23,7 @@ from jinja2.exceptions import SecurityError
 CPU_SECONDS = 3
 MEMORY_BYTES = 1 << 30
 _WALL_SECONDS = 120
+_TOO_LONG = f"it takes longer than {CPU_SECONDS} seconds for a short conversation; a loop in it never ends"
 _PAIR = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 _ESSENTIAL = [*_PAIR, *_PAIR]
 _FURTHER = (
@@ -29,6 +32,10 @@ _FURTHER = (
     [_PAIR[0], {"role": "tool", "content": "t"}, _PAIR[1]],
     _PAIR * 20,
 )
+
+
+class _TakesTooLong(Exception):
+    """The processor time for a template is used up."""
 
 
 @cache
@@ -45,8 +52,8 @@ def try_out(text: str) -> str | None:
         timeout=_WALL_SECONDS,
         check=False,
     )
-    if program.returncode < 0:
-        return f"it takes longer than {CPU_SECONDS} seconds for a short conversation; a loop in it never ends"
+    if program.returncode < 0:  # it never came back from one expression, so the line is not known
+        return _TOO_LONG
     if program.returncode > 0:
         raise RuntimeError(f"the trial of a template failed: {program.stderr.decode(errors='replace')[-500:]}")
     complaint: str | None = json.loads(program.stdout)
@@ -66,8 +73,10 @@ def complaint_about(text: str) -> str | None:
             _render_if_allowed(compiled, messages)
     except jinja2.TemplateSyntaxError as error:
         return f"line {error.lineno}: {error.message}"
-    except MemoryError:
-        return f"it asks for more than {MEMORY_BYTES >> 30} GiB of memory for a short conversation"
+    except _TakesTooLong as error:
+        return f"{_line_of(error)}{_TOO_LONG}"
+    except MemoryError as error:
+        return f"{_line_of(error)}it asks for more than {MEMORY_BYTES >> 30} GiB of memory for a short conversation"
     except Exception as error:
         return f"{_line_of(error)}{error or type(error).__name__}"
     return None
@@ -77,8 +86,13 @@ def _limit() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    signal.signal(signal.SIGXCPU, _stop)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + MEMORY_BYTES,) * 2)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise _TakesTooLong
 
 
 def _data_bytes() -> int:
@@ -115,7 +129,7 @@ def _render_if_allowed(compiled: jinja2.Template, messages: list[dict[str, str]]
     """A template may refuse roles, and fail on those it does not know; it may never leave the sandbox."""
     try:
         _render(compiled, messages)
-    except (SecurityError, MemoryError):
+    except (SecurityError, MemoryError, _TakesTooLong):
         raise
     except Exception:  # noqa: S110 the encoder names such conversations when they come
         pass

@@ -1,11 +1,13 @@
 """The tokenizers that the contract is proved on, and which formats go with them."""
 
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import pytest
 from tokenizers import AddedToken
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerBase
 
 import templates
 from templates import Encoder
@@ -14,11 +16,12 @@ from tests.conftest import SHARED_DATA
 from train.small_model import small_model
 
 TOKENIZERS = ("smollm2", "llama-32k", "llama-3", "qwen2.5")
-VOCABULARIES = ("gpt-2", "phi-3")
+VOCABULARIES = ("gpt-2", "phi-3")  # GGUF files
+PIECES = "tok512"  # a SentencePiece file
 # A vocabulary that was grown for a format, and Phi-3's tokens with Phi-3's flags, which its GGUF vocabulary lacks.
 GROWN = ("<start_of_turn>", "<end_of_turn>", "<|end_of_turn|>")
 FLAGGED = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-KINDS = (*TOKENIZERS, *VOCABULARIES, "grown", "flagged")
+KINDS = (*TOKENIZERS, *VOCABULARIES, PIECES, "grown", "flagged")
 # Formats that write out control tokens go with the tokenizers that have them, all others with every tokenizer.
 FITTING = {
     "chatml": ("smollm2", "qwen2.5", "grown"),
@@ -48,6 +51,11 @@ def from_shared(kind: str) -> PreTrainedTokenizerBase:
         pytest.skip(f"the real tokenizers are not at {directory}")
     if kind in VOCABULARIES:
         return AutoTokenizer.from_pretrained(directory, gguf_file=f"vocab-{kind}.gguf")
+    if kind == PIECES:
+        with TemporaryDirectory() as model:
+            (Path(model) / "tokenizer.model").symlink_to(directory / f"{PIECES}_sentencepiece.model")
+            pieces: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(model)
+            return pieces
     return AutoTokenizer.from_pretrained(directory / kind)
 
 

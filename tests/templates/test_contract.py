@@ -32,10 +32,11 @@ AWKWARD = [
 
 
 def controls_of(encoder: Encoder) -> list[str]:
-    strings = encoder.control_strings
     return [
-        *strings[:20],
+        *encoder.control_strings,
         encoder.stop,
+        encoder.stop[:-1],
+        encoder.stop[:1],
         "USER:",
         " ASSISTANT:",
         "</s>",
@@ -168,6 +169,21 @@ def test_naughty_strings_in_every_role(name: str, kind: str, shared_data: Path) 
     for messages, item in zip(dialogues, encoder.encode(dialogues), strict=True):
         check(encoder, tokenizer, messages, item)
         assert len(messages) - 1 not in dict(item.rejected)  # the turn after a naughty one is taught
+
+
+@pytest.mark.parametrize(("name", "kind"), FITS)
+def test_every_control_string_in_every_role(name: str, kind: str) -> None:
+    encoder, tokenizer = encoder_for(name, kind), tokenizer_for(kind)
+    strings = [*encoder.control_strings, encoder.stop[:-1], f"{encoder.stop}{encoder.stop}"]
+    texts = [f"a{''.join(strings[at : at + 12])} b" for at in range(0, len(strings), 12)]
+    system_is_lost = (name, kind) == ("tokenizer", "phi-3")
+    dialogues = [conversation(None if system_is_lost else text, [(text, text), ("next", "fine")]) for text in texts]
+    neutral = [[message(item.role, "x") for item in messages] for messages in dialogues]
+    pairs = zip(dialogues, encoder.encode(dialogues), encoder.encode(neutral), strict=True)
+    for messages, item, plain in pairs:
+        check(encoder, tokenizer, messages, item)
+        assert control_ids(encoder, item.ids) == control_ids(encoder, plain.ids)
+        assert set(dict(item.rejected).values()) <= {"contains_stop", "tokenizer_rewrites", "token_straddles_reply"}
 
 
 @pytest.mark.parametrize(("name", "kind"), DEEP)

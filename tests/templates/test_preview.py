@@ -119,3 +119,10 @@ def test_no_content_commands_the_terminal() -> None:
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
     assert "\\x1b" in shown
     assert ":smile:" in shown.replace("·", "")
+
+
+def test_a_conversation_that_the_template_refuses_says_why() -> None:
+    conversation = Conversation(id="", messages=(Message(role="system", content="Be brief."), *example().messages))
+    shown = preview(encoder_for("tokenizer", "phi-3"), conversation)
+    assert shown.count() == 0
+    assert shown.totals[-1] == "template tokenizer loses or moves the content of turn 0 (system)"

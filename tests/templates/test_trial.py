@@ -41,8 +41,11 @@ def test_what_breaks_or_reaches_out_is_refused_with_its_line(text: str, complain
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "a loop in it never ends"),
-        ("{{ 'x' * 10 ** 10 }}", "more than 1 GiB of memory"),
+        (
+            "{% for a in range(99999) %}\n{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "line 2: it takes longer than 3 seconds for a short conversation; a loop in it never ends",
+        ),
+        ("{{ 'x' * 10 ** 10 }}", "line 1: it asks for more than 1 GiB of memory"),
     ],
 )
 def test_what_does_not_end_is_ended(text: str, complaint: str) -> None:
