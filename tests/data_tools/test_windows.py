@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -78,6 +80,47 @@ def test_every_supervised_token_is_taught_exactly_once(
     assert sum(fate.supervised) == sum(int(document.mask.sum()) for document in maker.documents)
     if not fate.rejected and not expected.rejected:
         assert sum(fate.supervised) == sum(expected.mask)
+
+
+FLAGS = st.lists(st.sampled_from([None, True, False]), min_size=6, max_size=6)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), FLAGS, st.integers(0, 2), st.booleans())
+def test_only_replies_that_may_be_taught_are_taught_each_once(
+    encoder: Encoder, pairs: list[tuple[str, str]], flags: list[bool | None], overlap: int, only_last: bool
+) -> None:
+    if only_last:
+        flags = [False] * (len(pairs) - 1) + [None]
+    plain = conversation(*(text for pair in pairs for text in pair))
+    messages = [
+        replace(message, train=flags[turn // 2]) if turn % 2 else message for turn, message in enumerate(plain.messages)
+    ]
+    maker = WindowMaker(
+        [replace(plain, messages=tuple(messages))], encoder=encoder, window=WINDOW, overlap=overlap, only_last=only_last
+    )
+    maker.run()
+    fate = maker.fates()[0]
+    kept = [one.content for turn, one in enumerate(messages) if turn % 2 and one.train is not False]
+    stop = encoder._tokenizer.eos_token
+    assert taught(encoder, maker).replace(" ", "") == "".join(text + stop for text in kept).replace(" ", "")
+    assert all(not fate.supervised[turn] for turn, one in enumerate(messages) if one.train is False)
+    assert all(messages[turn].train is False for turn in fate.rejected)
+
+
+def test_the_only_reply_that_is_taught_has_as_much_before_it_as_fits(encoder: Encoder) -> None:
+    contents = [f"{kind}{n} " + "tea " * 15 for n in range(8) for kind in ("question", "answer")]
+    one = conversation(*contents)
+    messages = [
+        replace(m, train=False) if m.role == "assistant" and m is not one.messages[-1] else m for m in one.messages
+    ]
+    maker = WindowMaker([replace(one, messages=tuple(messages))], encoder=encoder, window=WINDOW, only_last=True)
+    maker.run()
+    [text] = decoded(encoder, maker)
+    assert "question7" in text
+    assert "question6" in text
+    assert "question0" not in text
+    assert taught(encoder, maker).strip().startswith("answer7")
 
 
 def test_a_short_conversation_is_one_document_with_the_encoder_s_ids(encoder: Encoder) -> None:

@@ -1,0 +1,218 @@
+"""From a raw HTML dump to packed windows, against tokenising alone and against FastChat's clean, split and preprocess.
+
+    python benchmarks/prepare.py sharegpt_508_as_html.json MODEL_DIR --fastchat-python fastchat-venv/bin/python
+
+The dump is repeated with other ids and other words to 10,000 conversations, in a temporary folder. Rows: the
+`tokenizers` library's `encode_batch_fast` on the very texts that the windows are made from (the goal: no more time than
+this), `chaku data prepare` on the dump, near duplicates searched for, and FastChat on a part of the dump in an
+environment of its own (transformers 4.37). Loading of modules and tokenizers is in no row, and stands beside Chaku's.
+"""
+
+import argparse
+import json
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+TEMPLATE = "vicuna_v1.1"
+_TAG = re.compile(r"(<[^>]*>)")
+_WORD = re.compile(r"(?<![<&/\w=\"-])[a-z]{4,}(?![\w>=\"-])")
+# What FastChat's own commands do, one after the other, each by its own function.
+FASTCHAT = """
+import json, sys, time
+from transformers import AutoTokenizer
+from fastchat.data import clean_sharegpt, split_long_conversation
+from fastchat.train.train import preprocess
+dump, model, out = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(model, use_fast=False, legacy=True)
+tokenizer.model_max_length, tokenizer.pad_token = 2048, tokenizer.unk_token
+content = json.load(open(dump))
+started = time.perf_counter()
+content = clean_sharegpt.clean_html_all(content, 0, None)
+split_long_conversation.tokenizer, split_long_conversation.max_length = tokenizer, 2048
+content = split_long_conversation.split_all(content, 0, None, tokenizer, 2048)
+content = split_long_conversation.filter_invalid_roles(content)
+made = preprocess([one["conversations"] for one in content], tokenizer)
+seconds = time.perf_counter() - started
+json.dump({"seconds": seconds, "tokens": int(made["attention_mask"].sum()), "windows": len(content),
+           "supervised": int((made["labels"] != -100).sum())}, open(out, "w"))
+"""
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dump", type=Path, help="a ShareGPT dump with HTML replies")
+    parser.add_argument("model", type=Path, help="a directory with the tokenizer for Chaku and encode_batch_fast")
+    parser.add_argument(
+        "--conversations", type=int, nargs="+", default=[10_000], help="sizes, for instance 10000 80000"
+    )
+    parser.add_argument("--near-duplicates", default="0.8", help="similarity from which copies are dropped (0.8)")
+    parser.add_argument("--fastchat-python", help="Python of an environment with fschat and transformers 4.37")
+    parser.add_argument("--fastchat-model", type=Path, help="a directory with the LLaMA tokenizer, for FastChat")
+    parser.add_argument("--fastchat-conversations", type=int, default=250, help="how many FastChat is given (250)")
+    args = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="chaku-benchmark-") as name:
+        folder = Path(name)
+        for count in args.conversations:
+            dump = folder / f"{count}.json"
+            write_varied(args.dump, dump, count)
+            rows.append(chaku(dump, args.model, folder / f"out{count}", count, near=args.near_duplicates))
+            rows.append(alone(folder / f"out{count}", args.model, count))
+        if args.fastchat_python:
+            part = folder / "part.json"
+            write_varied(args.dump, part, args.fastchat_conversations)
+            rows.append(fastchat(args.fastchat_python, part, args.fastchat_model, args.fastchat_conversations))
+    Console(width=160).print(as_table(rows))
+
+
+def write_varied(source: Path, out: Path, count: int) -> None:
+    """Repeat a dump with other ids, and with three words of ten changed, so that nothing is a duplicate."""
+    records = json.loads(source.read_text(encoding="utf-8"))
+    words = sorted(
+        {word for record in records for turn in record["conversations"] for word in _WORD.findall(turn["value"])}
+    )
+    with out.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            draw = random.Random(number)  # noqa: S311 a benchmark's own text
+            record = records[number % len(records)]
+            turns = [
+                {"from": turn["from"], "value": varied(turn["value"], words, draw)} for turn in record["conversations"]
+            ]
+            file.write(
+                json.dumps({"id": f"{draw.getrandbits(40):010x}", "conversations": turns}, ensure_ascii=False) + "\n"
+            )
+
+
+def varied(text: str, words: Sequence[str], draw: random.Random) -> str:
+    """A text with other words between its tags."""
+
+    def other(found: re.Match[str]) -> str:
+        return draw.choice(words) if draw.random() < 0.3 else found[0]
+
+    return "".join(part if part.startswith("<") else _WORD.sub(other, part) for part in _TAG.split(text))
+
+
+def chaku(dump: Path, model: Path, out: Path, count: int, *, near: str) -> dict[str, Any]:
+    """`chaku data prepare`, all of it."""
+    command = [
+        *(sys.executable, "chaku.py", "data", "prepare", str(dump), "--model", str(model), "--template", TEMPLATE),
+        *("--out", str(out), "--near-duplicates", near),
+    ]
+    started = time.perf_counter()
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL) as process:
+        peak = peak_memory(process)
+    whole = time.perf_counter() - started
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    counts = manifest["counts"]
+    return {
+        "way": f"Chaku (whole command {whole:.1f} s)",
+        "conversations": count,
+        "seconds": manifest["seconds"] - manifest["seconds_loading"],
+        "fill": counts["fill"],
+        "kept": kept_share(out),
+        "peak": peak,
+    }
+
+
+def peak_memory(process: "subprocess.Popen[bytes]") -> float:
+    """The peak of a process's own memory in megabytes, once it has ended."""
+    peak = 0.0
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        except OSError:
+            break
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        peak = max(peak, int(found[1]) / 1000 if found else 0)
+        time.sleep(0.05)
+    return peak or resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+
+
+def kept_share(out: Path) -> float:
+    """The share of the supervised tokens of kept turns that stand in the windows, counted in the windows themselves."""
+    ledger = pq.read_table(out / "ledger.parquet", columns=["fate", "supervised_tokens"]).to_pandas()
+    said = int(ledger.loc[ledger.fate == "trained", "supervised_tokens"].sum())
+    return sum(labels_in(path) for path in windows_in(out)) / said
+
+
+def windows_in(out: Path) -> list[Path]:
+    """The shards of both parts."""
+    return sorted(out.glob("*/windows-*.parquet"))
+
+
+def labels_in(path: Path) -> int:
+    """The supervised positions of a shard."""
+    labels = pq.read_table(path, columns=["labels"])["labels"].combine_chunks().flatten().to_numpy()
+    return int((labels != -100).sum())
+
+
+def alone(out: Path, model: Path, count: int) -> dict[str, Any]:
+    """`encode_batch_fast` on the rendered conversations, a thousand at a time, so that memory is no matter."""
+    from templates.loading import load_encoder
+
+    encoder = load_encoder(TEMPLATE, model)
+    tokenizer = encoder._tokenizer.backend_tokenizer
+    seconds = 0.0
+    for texts in rendered(out, encoder):
+        started = time.perf_counter()
+        tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        seconds += time.perf_counter() - started
+    return {"way": "encode_batch_fast alone", "conversations": count, "seconds": seconds}
+
+
+def rendered(out: Path, encoder: Any) -> Iterator[list[str]]:  # noqa: ANN401 templates.Encoder, imported late
+    """The texts of all kept conversations, a thousand at a time."""
+    texts: list[str] = []
+    for path in sorted((out / "conversations").glob("*.jsonl")):
+        for line in path.open(encoding="utf-8"):
+            texts.append(encoder.render(json.loads(line)["messages"]))
+            if len(texts) == 1000:
+                yield texts
+                texts = []
+    yield texts
+
+
+def fastchat(python: str, dump: Path, model: Path, count: int) -> dict[str, Any]:
+    """FastChat's three steps in its own environment."""
+    records = [json.loads(line) for line in dump.read_text(encoding="utf-8").splitlines()]
+    as_list, out = dump.with_suffix(".list.json"), dump.with_suffix(".made.json")
+    as_list.write_text(json.dumps(records), encoding="utf-8")
+    subprocess.run([python, "-c", FASTCHAT, as_list, model, out], check=True, capture_output=True)
+    made = json.loads(out.read_text(encoding="utf-8"))
+    return {
+        "way": "FastChat",
+        "conversations": count,
+        "seconds": made["seconds"],
+        "fill": made["tokens"] / (made["windows"] * 2048),
+    }
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The rows, with the throughput and its ratio to FastChat's where that ran."""
+    table = Table("way", "conversations", "seconds", "a second", "of FastChat", "fill", "supervised kept", "peak MB")
+    slow = next((row["conversations"] / row["seconds"] for row in rows if row["way"] == "FastChat"), None)
+    for row in rows:
+        rate = row["conversations"] / row["seconds"]
+        table.add_row(
+            row["way"], f"{row['conversations']:,}", f"{row['seconds']:.1f}", f"{rate:,.0f}",
+            f"{rate / slow:.1f}" if slow else "", f"{row['fill']:.4f}" if "fill" in row else "",
+            f"{row['kept']:.2%}" if "kept" in row else "", f"{row['peak']:,.0f}" if "peak" in row else "",
+        )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    main()
