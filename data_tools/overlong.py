@@ -90,7 +90,8 @@ def _shrink(pair: FittedPair, *, window: int, header: int) -> bool:
 def cut_reply(encoded: Encoded, *, window: int) -> list[tuple[IntArray, BoolArray]]:
     """The documents of a pair: one where it fits, else the reply goes on after the prompt and a tail of it so far.
 
-    Each supervised token is supervised in exactly one document, and the stop token stands only in the last.
+    Each supervised token is supervised in exactly one document, and the stop token stands only in the last. The
+    prompt must leave some of the window to the reply.
 
     >>> pair = Encoded(ids=[1, 2, 3, 4, 5, 6, 7, 8], mask=[False, False, *[True] * 6])
     >>> [(ids.tolist(), int(mask.sum())) for ids, mask in cut_reply(pair, window=6)]
@@ -102,7 +103,7 @@ def cut_reply(encoded: Encoded, *, window: int) -> list[tuple[IntArray, BoolArra
     at = min(window, end)
     documents = [(ids[:at], mask[:at])]
     while at < end:
-        tail = min(_TAIL, window // 8, at - prompt)
+        tail = min(_TAIL, window // 8, (window - prompt) // 2, at - prompt)
         stop = min(end, at + window - prompt - tail)
         part = np.concatenate((ids[:prompt], ids[at - tail : stop]))
         taught = np.zeros(len(part), dtype=np.bool_)
