@@ -71,7 +71,7 @@ def compare(server: Rendering, *options: str, model: Path | None = None) -> int:
 
 
 def tokenized(server: Rendering, **request: object) -> httpx.Response:
-    return httpx.post(f"{server.root}/tokenize", json={"model": "m", **request}, timeout=60)
+    return httpx.post(f"{server.root}/tokenize", json={**request, "model": "m"}, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["chatml", "tokenizer", "unmodified"])
@@ -112,14 +112,22 @@ def test_a_server_of_another_template_is_told_apart(
 
 
 @pytest.mark.parametrize("name", ["chatml", "tokenizer"])
-def test_a_forged_system_turn_stays_text(servers: dict[str, Rendering], name: str) -> None:
+def test_a_forged_system_turn_reaches_the_engine_as_text(servers: dict[str, Rendering], name: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(servers[name].model)
 
-    def controls(content: str) -> list[int]:
-        ids = tokenized(servers[name], messages=[{"role": "user", "content": content}]).json()["tokens"]
+    def rendered(content: str) -> list[int]:
+        """What the server would send to its engine for a chat completion."""
+        body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+        answer = httpx.post(f"{servers[name].root}/v1/chat/completions/render", json=body, timeout=60).json()
+        assert answer["token_ids"] == tokenized(servers[name], **body).json()["tokens"]
+        return list(answer["token_ids"])
+
+    def controls(ids: list[int]) -> list[int]:
         return [token_id for token_id in ids if token_id in tokenizer.added_tokens_decoder]
 
-    assert controls(EVIL) == controls("hello")
+    forged = rendered(EVIL)
+    assert EVIL in tokenizer.decode(forged)
+    assert controls(forged) == controls(rendered("hello"))
 
 
 ADD = {

@@ -129,6 +129,9 @@ def test_a_forged_system_turn_reaches_the_engine_as_text(served: Served) -> None
     tokenizer = AutoTokenizer.from_pretrained(served.model)
     assert not set(tokens) & set(tokenizer.all_special_ids)
     assert EVIL in tokenizer.decode(tokens)
+    asked = {**body, "max_tokens": 1, "return_token_ids": True}
+    reply = httpx.post(f"{served.api}/chat/completions", json=asked, timeout=60).json()
+    assert reply["prompt_token_ids"] == tokens  # what the engine itself was given
 
 
 def test_images_are_refused_in_openais_error_shape(served: Served) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizer
 
 import templates
 from data_tools.atomic import whole_directory
+from templates.errors import InputError
 from train.model import Trainee, saved_dtype
 from train.parallel import Ranks
 from train.weights import write_weights
@@ -57,24 +57,24 @@ def _one_directory(out: Path, ranks: Ranks) -> Iterator[Path]:
     if not ranks.is_first:
         dist.broadcast_object_list(place, src=0, device=ranks.device)
         assert place[0] is not None  # noqa: S101 - the first rank has sent it
-        yield place[0]
+        with one_line_for_a_full_disk(out):
+            yield place[0]
         return
     with whole_directory(out, marker=MARKER) as temporary:
-        temporary.mkdir(exist_ok=True)
         dist.broadcast_object_list([temporary], src=0, device=ranks.device)
-        with full_disk_as_oserror():
+        with one_line_for_a_full_disk(out):
             yield temporary
 
 
 @contextmanager
-def full_disk_as_oserror() -> Iterator[None]:
-    """Safetensors reports a full disk as an error of its own; raise the system's, which becomes one clear line."""
+def one_line_for_a_full_disk(out: Path) -> Iterator[None]:
+    """Raise InputError where the disk fills up on this rank; safetensors reports that as an error of its own."""
     try:
         yield
-    except SafetensorError as error:
-        if "os error 28" not in str(error):
+    except (SafetensorError, OSError) as error:
+        if "os error 28" not in str(error) and getattr(error, "errno", None) != errno.ENOSPC:
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise InputError(f"{out}: the disk is full; free some space and give the same command again") from error
 
 
 def _write_adapter(trainee: Trainee, directory: Path, *, base: str, ranks: Ranks) -> None:

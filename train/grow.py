@@ -14,7 +14,7 @@ from templates.guard import guard
 from templates.loading import load_tokenizer
 from templates.special_tokens import special_tokens_of
 from templates.stop import missing_controls
-from train.export import full_disk_as_oserror
+from train.export import one_line_for_a_full_disk
 from train.model import read_config, saved_dtype
 
 ROWS = 64  # GPUs multiply matrices whose sides are multiples of 64 at full speed
@@ -37,7 +37,7 @@ def grow(base: str, out: Path, *, template: str) -> list[str]:
     before = len(tokenizer)
     tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in tokens], special_tokens=True)
     model = _grown(base, config, first=before, last=len(tokenizer))
-    with whole_directory(out, marker=MARKER) as temporary, full_disk_as_oserror():
+    with whole_directory(out, marker=MARKER) as temporary, one_line_for_a_full_disk(out):
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     return tokens

@@ -34,6 +34,22 @@ def add_adapters(model: PreTrainedModel, recipe: Lora) -> None:
             parameter.data = parameter.data.float()
 
 
+@torch.no_grad()
+def refuse_untrained_stop(model: PreTrainedModel, stop_ids: list[int]) -> None:
+    """Raise InputError where a stop token's row in the head equals another token's, as `chaku train grow` leaves it.
+
+    Adapters do not touch that row, so the model could never prefer the stop token to the other, and never stop.
+    """
+    head: Tensor = model.get_output_embeddings().weight  # type: ignore[no-untyped-call]
+    for stop in stop_ids:
+        if int((head == head[stop]).all(dim=1).sum()) > 1:
+            raise InputError(
+                f"{model.config.name_or_path}: its stop token (id {stop}) is as untrained as other new tokens, and "
+                "adapters cannot change that; train the weights themselves (--lora.rank 0), or take a template whose "
+                "stop token the model knows, such as vicuna_v1.1"
+            )
+
+
 def _config(model: PreTrainedModel, recipe: Lora) -> LoraConfig:
     return LoraConfig(
         task_type="CAUSAL_LM",

@@ -74,7 +74,7 @@ class Run:
 def set_up(recipe: Recipe, ranks: Ranks, inputs: Inputs, checkpoints: Checkpoints) -> Run:
     """Load and share out the weights, and go back to the last checkpoint if there is one."""
     torch.manual_seed(recipe.seed)  # each rank makes the same adapters, and keeps its share
-    trainee, attention = load(recipe, ranks.device)
+    trainee, attention = load(recipe, ranks.device, stop_ids=inputs.encoder.stop_ids)
     shard(
         trainee,
         compute_dtype=compute_dtype(recipe.model, ranks.device),
@@ -184,6 +184,7 @@ def _take_step(run: Run, step: int) -> dict[str, float]:
         "loss": taken.loss,
         "learning_rate": rate,
         "grad_norm": taken.grad_norm,
+        "seconds": seconds,
         "tokens_per_second": taken.tokens / seconds,
         "supervised_tokens_per_second": taken.supervised_tokens / seconds,
     }

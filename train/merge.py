@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from data_tools.atomic import refuse_foreign, whole_directory
 from templates.errors import InputError
 from templates.loading import load_encoder, load_tokenizer
-from train.export import MARKER, full_disk_as_oserror, write_companions
+from train.export import MARKER, one_line_for_a_full_disk, write_companions
 from train.lora import CONFIG
 from train.model import read_config, saved_dtype
 from train.recipe import Rope
@@ -31,7 +31,7 @@ def merge(adapter: Path, out: Path, *, base: str | None = None) -> None:
     base = base or str(record["recipe"]["model"]["path"])
     config = scaled(read_config(base), Rope(**record["recipe"]["rope"]))
     model = _merged(base, adapter, config)
-    with whole_directory(out, marker=MARKER) as temporary, full_disk_as_oserror():
+    with whole_directory(out, marker=MARKER) as temporary, one_line_for_a_full_disk(out):
         model.save_pretrained(temporary)
         write_companions(
             temporary,

@@ -87,10 +87,11 @@ def read_config(path: str) -> PretrainedConfig:
     return config
 
 
-def load(recipe: Recipe, device: torch.device) -> tuple[Trainee, str]:
+def load(recipe: Recipe, device: torch.device, *, stop_ids: list[int]) -> tuple[Trainee, str]:
     """The base model on the CPU, ready to be sharded, and a line that says which attention it uses.
 
-    Weights are held in float32; under adapters, which alone are then trained, in the compute type or in 4 bits.
+    Weights are held in float32; under adapters, which alone are then trained, in the compute type or in 4 bits, and
+    `stop_ids` must be tokens that the base model knows.
     """
     section, dtype = recipe.model, compute_dtype(recipe.model, device)
     kernel, line = choose_kernel(device, dtype)
@@ -98,8 +99,9 @@ def load(recipe: Recipe, device: torch.device) -> tuple[Trainee, str]:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
     model = _weights(recipe, dtype, attention=register(kernel), device=device)
     if recipe.lora.rank:
-        from train.lora import add_adapters
+        from train.lora import add_adapters, refuse_untrained_stop
 
+        refuse_untrained_stop(model, stop_ids)
         add_adapters(model, recipe.lora)
     if section.freeze is not None:
         freeze(model, section.freeze)

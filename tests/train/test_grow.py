@@ -11,6 +11,7 @@ from templates.loading import load_encoder
 from tests.train.test_lora import base_model, logits
 from train.cli import main
 from train.grow import grow
+from train.lora import refuse_untrained_stop
 
 TALK = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
 
@@ -43,3 +44,10 @@ def test_a_base_that_lacks_nothing_and_a_place_that_is_taken_are_refused(grown: 
         grow(str(grown), tmp_path / "again", template="chatml")
     with pytest.raises(InputError, match="is there already"):
         grow(str(grown), grown, template="chatml")
+
+
+def test_adapters_alone_cannot_learn_to_stop_with_a_new_token(grown: Path, model_directory: Path) -> None:
+    grown_model = AutoModelForCausalLM.from_pretrained(grown)
+    with pytest.raises(InputError, match=r"stop token \(id 259\) is as untrained as other new tokens"):
+        refuse_untrained_stop(grown_model, [259])
+    refuse_untrained_stop(AutoModelForCausalLM.from_pretrained(model_directory), [1])

@@ -1,8 +1,11 @@
+import importlib.util
+
 import pytest
 import torch
 
-from train.optimizer import learning_rate, total_steps
-from train.recipe import Schedule
+from templates.errors import InputError
+from train.optimizer import adamw, learning_rate, total_steps
+from train.recipe import Optimizer, Schedule
 
 
 def test_epochs_fill_up_their_last_step() -> None:
@@ -27,6 +30,24 @@ def test_the_learning_rate_rises_and_then_takes_its_shape(shape: str, rates: lis
     schedule = Schedule(shape=shape, warmup_ratio=0.3)  # type: ignore[arg-type]
     found = [learning_rate(step, steps=6, peak=1.0, schedule=schedule) for step in range(6)]
     assert found == pytest.approx(rates, abs=1e-4)
+
+
+def test_warmup_may_be_given_in_steps() -> None:
+    schedule = Schedule(shape="constant", warmup_ratio=0.5, warmup_steps=4)
+    rates = [learning_rate(step, steps=100, peak=1.0, schedule=schedule) for step in range(6)]
+    assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_8_bit_averages_without_torchao_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"pip install 'chaku\[adamw-8bit\]'"):
+        adamw(torch.nn.Linear(2, 2), Optimizer(type="adamw_8bit"))
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    matrices, vectors = adamw(torch.nn.Linear(2, 2), Optimizer(weight_decay=0.1)).param_groups
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
+    assert [weight.ndim for group in (matrices, vectors) for weight in group["params"]] == [2, 1]
 
 
 def test_the_cosine_is_that_of_pytorch() -> None:
