@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from tests.road import Served, served_road
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -38,6 +40,13 @@ def smollm2_tokenizer(small_model: Path) -> PreTrainedTokenizerBase:
 def llama_tokenizer(shared_data: Path) -> PreTrainedTokenizerBase:
     """LLaMA's SentencePiece tokenizer."""
     return AutoTokenizer.from_pretrained(shared_data / "tokenizers" / "llama-32k")
+
+
+@pytest.fixture(scope="session")
+def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One model, made from the sample dump and served by real vLLM, for all end-to-end tests that do not end it."""
+    with served_road(small_model, tmp_path_factory.mktemp("road")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

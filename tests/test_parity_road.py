@@ -14,8 +14,9 @@ from transformers import AutoTokenizer
 
 from serve.cli import parity
 from templates.loading import load_encoder
+from tests.road import free_port, wait_for
 from tests.templated import templated, with_tokenizer
-from tests.test_road import EVIL, free_port, wait_for
+from tests.test_road import EVIL
 
 pytestmark = pytest.mark.e2e
 

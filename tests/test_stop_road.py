@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from tests.road import CHAKU, free_port, wait_for
 from tests.templated import templated
-from tests.test_road import CHAKU, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 
