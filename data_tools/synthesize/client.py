@@ -194,7 +194,7 @@ def wait_before(number: int, asked: float | None) -> float:
     """Seconds to wait after failure `number`: what the server asks for, else 0.5, 1, 2 ... 60, times 0.5 to 1."""
     if asked is not None:
         return min(asked, 600.0)
-    return min(_FIRST_WAIT * 2**number, _LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 no secret
+    return min(_FIRST_WAIT * 2.0**number, _LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 no secret
 
 
 def _most_prompt_tokens(body: Mapping[str, Any]) -> int:
