@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands import clean, convert, inspect, merge, prepare, sample, stats
+from data_tools.commands import clean, convert, inspect, merge, prepare, sample, stats, synthesize
 
-_COMMANDS = (prepare, stats, inspect, clean, convert, merge, sample)
+_COMMANDS = (prepare, stats, inspect, clean, convert, merge, sample, synthesize)
 
 
 def main(argv: list[str]) -> int:

@@ -61,13 +61,17 @@ def parse_budget(text: str) -> Limit:
 
 
 class Budget:
-    """What was spent, and what requests under way may still cost; `limit` None lets everything pass."""
+    """What was spent, and what requests under way may still cost; `limit` None lets everything pass.
+
+    `spent` is whether a request had to be refused.
+    """
 
     def __init__(
         self, limit: Limit | None, price: Price | None, *, requests: int, prompt: int, completion: int
     ) -> None:
         self.requests, self.prompt_tokens, self.completion_tokens = requests, prompt, completion
         self.price = price or Price(0, 0)
+        self.spent = False
         self._limit, self._reserved = limit, 0.0
         self._changed = asyncio.Condition()
 
@@ -94,6 +98,7 @@ class Budget:
             while self._limit and self._reserved and self._spent() + self._reserved + cost > self._limit.amount:
                 await self._changed.wait()
             if self._limit and self._spent() + cost > self._limit.amount:
+                self.spent = True
                 raise BudgetSpent
             self._reserved += cost
         return cost

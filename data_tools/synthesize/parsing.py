@@ -176,6 +176,8 @@ def _groups(text: str, *, first: tuple[str, ...], cut: bool) -> list[dict[str, s
     text = re.sub(r"^[ \t]*#{2,}[ \t]*$", "", text, flags=re.MULTILINE)
     found = list(_LABEL.finditer(text))
     groups: list[dict[str, str]] = []
+    if found and first == ("instruction",) and _LABELS[found[0][1].lower()] == "input":
+        groups.append({"instruction": text[: found[0].start()].strip()})  # it goes on from "4. Instruction:"
     for match, following in zip(found, [*found[1:], None], strict=True):
         label = _LABELS[match[1].lower()]
         if not groups or label in groups[-1] or (label in first and label == first[0]):

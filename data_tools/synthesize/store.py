@@ -1,6 +1,6 @@
 """Every request and reply of a run in one SQLite file to which rows are only ever added.
 
-A request is known by a key, the SHA-256 of what is sent, so that a request which has its reply is never sent again: a
+A request is known by a key, the SHA-256 of what is sent, for which task and what for, so that a request which has its reply is never sent again: a
 run that was killed goes on where it was, and a finished one can be replayed without a server. Rows are on disk, as far
 as a killed process is concerned, when a method returns (write-ahead log; a power cut may lose the last ones).
 The sums hold at any time: attempts = replies + failures + those that a kill cut off, and no request has two replies.
@@ -68,13 +68,14 @@ class Sums:
     completion_tokens: int
 
 
-def key_of(body: Mapping[str, Any]) -> str:
+def key_of(body: Mapping[str, Any], *, purpose: str, task: str) -> str:
     """The key of a request.
 
-    >>> key_of({"model": "m", "seed": 1}) == key_of({"seed": 1, "model": "m"})
+    >>> key_of({"model": "m", "n": 1}, purpose="p", task="t") == key_of({"n": 1, "model": "m"}, purpose="p", task="t")
     True
     """
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
+    text = json.dumps([purpose, task, body], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 class Store:
