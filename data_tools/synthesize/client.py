@@ -96,7 +96,9 @@ class Client:
         """The reply to a request, from the store where it is there.
 
         The same prompt of two tasks, or for two purposes, is two requests. No `seed` is sent: the store makes a replay
-        exact, and vLLM 0.32 on a CPU dies of a seed where a prompt is read in pieces. Raises BudgetSpent, or InputError where the server cannot be reached or refuses the key or the model.
+        exact, and vLLM 0.32 on a CPU dies of a seed where a prompt is read in pieces.
+
+        Raises BudgetSpent, or InputError where the server cannot be reached or refuses the key or the model.
         """
         body = {"model": self.model, "messages": messages, **sampling.as_body()}
         if schema:

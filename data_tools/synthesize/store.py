@@ -1,7 +1,8 @@
 """Every request and reply of a run in one SQLite file to which rows are only ever added.
 
-A request is known by a key, the SHA-256 of what is sent, for which task and what for, so that a request which has its reply is never sent again: a
-run that was killed goes on where it was, and a finished one can be replayed without a server. Rows are on disk, as far
+A request is known by a key, the SHA-256 of what is sent, for which task and what for, so that a request which has its
+reply is never sent again: a run that was killed goes on where it was, and a finished one can be replayed without a
+server. Rows are on disk, as far
 as a killed process is concerned, when a method returns (write-ahead log; a power cut may lose the last ones).
 The sums hold at any time: attempts = replies + failures + those that a kill cut off, and no request has two replies.
 """
