@@ -6,6 +6,7 @@ Each function takes `cut`, whether the reply ran into its limit of tokens: its l
 import json
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 _FENCE = re.compile(r"^```[\w-]*\s*\n(.*?)(?:\n```\s*$|\Z)", re.DOTALL)
@@ -136,7 +137,7 @@ def _without_fence(text: str) -> str:
 
 def _is_talk(line: str) -> bool:
     """Whether a line leads up to a list instead of being of it."""
-    return not line.strip() or line.rstrip(" *").endswith((":", "："))
+    return not line.strip() or line.strip().rstrip(" *").endswith((":", "："))
 
 
 def _unquoted(text: str) -> str:
@@ -178,7 +179,7 @@ def _groups(text: str, *, first: tuple[str, ...], cut: bool) -> list[dict[str, s
     groups: list[dict[str, str]] = []
     if found and first == ("instruction",) and _LABELS[found[0][1].lower()] == "input":
         groups.append({"instruction": text[: found[0].start()].strip()})  # it goes on from "4. Instruction:"
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for match, following in zip_longest(found, found[1:]):
         label = _LABELS[match[1].lower()]
         if not groups or label in groups[-1] or (label in first and label == first[0]):
             groups.append({})
