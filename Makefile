@@ -27,11 +27,12 @@ demo: .venv/.serve
 	@$(BIN)/python examples/demo.py --dump "$(DATA)" $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
-test: lint .venv/.serve
-	$(BIN)/python -m pytest
+# Engines and browsers want the machine for themselves; the unit tests share it out.
+test: unit .venv/.serve
+	$(BIN)/python -m pytest -m "e2e or browser"
 
 unit: lint
-	$(BIN)/python -m pytest -m "not e2e and not browser"
+	$(BIN)/python -m pytest -m "not e2e and not browser" -n logical --maxprocesses 8 --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
