@@ -28,7 +28,7 @@ demo: .venv/.serve
 		$(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
 # Engines and browsers want the machine for themselves; the unit tests share it out.
-test: unit .venv/.serve
+test: .venv/.serve unit
 	$(BIN)/python -m pytest -m "e2e or browser"
 
 unit: lint
