@@ -6,7 +6,9 @@ about cats?") are in everyone's mouth, and are not looked for.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +16,40 @@ import numpy.typing as npt
 
 from data_tools.filters import Verdict
 from data_tools.records import Record
-from data_tools.rules.blocked import words_of
+from data_tools.rules.blocked import UNSPACED, words_of
 from templates import InputError
 
 N_GRAM = 13
 SHORTEST = 8
+# Between two messages, so that no run of words goes over both; a code that is no character.
+_BETWEEN = "\uffff"
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_LONGEST_WORD = 64
+_ALONE = 2
+_MOST_CODE = 0x40000
+# All but the first 20 bits of a hash.
+_END = np.uint64(44)
+
+Numbers = npt.NDArray[np.uint64]
 
 
 class ContaminationFilter:
     """Rejects, as `contaminated`, what holds a question of these files, and names the question.
 
-    Raises InputError for a file that cannot be read, or that has no question long enough to look for.
+    A conversation's runs of words are looked up by their hashes, all at once; only where one is known are its words
+    compared. Raises InputError for a file that cannot be read, or that has no question long enough to look for.
     """
 
     def __init__(self, files: Sequence[str]) -> None:
-        self._numbers: dict[str, int] = {}  # of the questions' words, from 1
-        self._names: dict[int, dict[int, str]] = {}  # by length, the hash of each n-gram and its question
+        self._names: dict[int, dict[tuple[str, ...], str]] = {}  # by length, each run of words and its question
+        self._hashes: dict[int, set[int]] = {}
         for file in files:
             self._add(Path(file))
-        self._sorted = {
-            length: np.array(sorted(names), dtype=np.uint64) for length, names in sorted(self._names.items())
-        }
+        self._tables = {length: _table(hashes) for length, hashes in self._hashes.items()}
 
     def features(self, record: Record) -> str:
         """The name of a question that the conversation holds, or nothing."""
-        return next(filter(None, (self.find(message.content) for message in record.messages)), "")
+        return self.find(_BETWEEN.join(message.content for message in record.messages))
 
     def decide(self, values: Sequence[str]) -> list[Verdict | None]:
         """A verdict for each conversation with a question."""
@@ -47,12 +57,20 @@ class ContaminationFilter:
 
     def find(self, text: str) -> str:
         """The name of the first question that the text holds, or nothing."""
-        numbers = np.fromiter((self._numbers.get(word, 0) for word in words_of(text)), dtype=np.uint64)
-        for length, known in self._sorted.items():
-            hashes = _hashes(numbers, length)
-            held = hashes[np.isin(hashes, known)]
-            if len(held):
-                return self._names[length][int(held[0])]
+        for length, hashes in enumerate(run_hashes(word_hashes(text)), 1):
+            if length in self._tables:
+                likely = hashes[self._tables[length][hashes >> _END]].tolist()
+                if not self._hashes[length].isdisjoint(likely) and (name := self._compare(text, length)):
+                    return name
+        return ""
+
+    def _compare(self, text: str, length: int) -> str:
+        runs = self._names[length]
+        for part in text.split(_BETWEEN):
+            words = words_of(part)
+            for start in range(len(words) - length + 1):
+                if name := runs.get(tuple(words[start : start + length])):
+                    return name
         return ""
 
     def _add(self, path: Path) -> None:
@@ -61,10 +79,12 @@ class ContaminationFilter:
             words = words_of(question)
             if len(words) < SHORTEST:
                 continue
-            numbers = [self._numbers.setdefault(word, len(self._numbers) + 1) for word in words]
             length = min(N_GRAM, len(words))
-            hashes = _hashes(np.array(numbers, dtype=np.uint64), length).tolist()
-            self._names.setdefault(length, {}).update(dict.fromkeys(hashes, name))
+            runs = self._names.setdefault(length, {})
+            for start in range(len(words) - length + 1):
+                runs.setdefault(tuple(words[start : start + length]), name)
+            *_, hashes = run_hashes(word_hashes(question), most=length)
+            self._hashes.setdefault(length, set()).update(hashes.tolist())
             found = True
         if not found:
             raise InputError(f"{path}: no question of {SHORTEST} words or more to look for; check the file")
@@ -97,15 +117,60 @@ def _turns(path: Path, number: int, line: str) -> Iterator[tuple[str, str]]:
         ) from error
 
 
-def _hashes(numbers: npt.NDArray[np.uint64], length: int) -> npt.NDArray[np.uint64]:
-    """The hash of each run of words; runs with a word that no question has are left out."""
-    count = len(numbers) - length + 1
-    if count <= 0:
+def word_hashes(text: str) -> Numbers:
+    """The hash of each word of a text, the words being those of `words_of`.
+
+    >>> len(word_hashes("It's 5 o'clock, 你好!"))
+    7
+    """
+    codes = np.frombuffer(text.lower().encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    kinds = _kinds()[np.minimum(codes, _MOST_CODE)]
+    codes, at = codes[kinds > 0], np.flatnonzero(kinds)
+    alone = kinds[at] == _ALONE
+    # A letter begins a word where what is before it is none, or a word of its own.
+    begins = np.ones(len(at), dtype=bool)
+    begins[1:] = (np.diff(at) > 1) | alone[1:] | alone[:-1]
+    starts = np.flatnonzero(begins)
+    if not len(starts):
         return np.empty(0, dtype=np.uint64)
-    unknown = np.concatenate(([0], np.cumsum(numbers == 0)))
-    starts = np.flatnonzero(unknown[length:] == unknown[:-length])
-    hashes = np.zeros(len(starts), dtype=np.uint64)
-    for offset in range(length):
-        hashes = (hashes ^ numbers[starts + offset]) * _FACTOR
-        hashes ^= hashes >> np.uint64(32)
-    return hashes
+    place = np.arange(len(at)) - np.repeat(starts, np.diff(np.append(starts, len(at))))
+    with np.errstate(over="ignore"):
+        return np.add.reduceat(_mixed(codes + np.uint64(1)) * _factors()[np.minimum(place, _LONGEST_WORD - 1)], starts)
+
+
+def run_hashes(words: Numbers, *, most: int = N_GRAM) -> Iterator[Numbers]:
+    """The hashes of all runs of one word, of two words, and so on; a longer run's is the shorter one's and a word's."""
+    hashes = np.zeros(len(words), dtype=np.uint64)
+    for length in range(1, min(most, len(words)) + 1):
+        hashes = _mixed(hashes[: len(words) - length + 1] ^ words[length - 1 :])
+        yield hashes
+
+
+def _table(hashes: set[int]) -> npt.NDArray[np.bool_]:
+    """A table over the first bits of hashes: where it says no, none of these begins so."""
+    known = np.zeros(1 << (64 - int(_END)), dtype=bool)
+    known[[one >> int(_END) for one in hashes]] = True
+    return known
+
+
+def _mixed(numbers: Numbers) -> Numbers:
+    mixed: Numbers = numbers * _FACTOR
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+@cache
+def _factors() -> Numbers:
+    """An odd factor for each place in a word, so that the order of its letters counts."""
+    return np.random.default_rng(0).integers(1, 2**63, _LONGEST_WORD, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+@cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """For each character whether it is between words (0), a letter or digit (1), or a word of its own (2)."""
+    kinds = np.zeros(_MOST_CODE + 1, dtype=np.uint8)
+    kinds[:0x20000] = [chr(code).isalnum() for code in range(0x20000)]
+    unspaced = re.compile(f"[{UNSPACED}]")
+    kinds[:0x20000][[unspaced.match(chr(code)) is not None for code in range(0x20000)]] = _ALONE
+    kinds[0x20000:_MOST_CODE] = _ALONE
+    kinds[ord(_BETWEEN)] = _ALONE
+    return kinds

@@ -1,8 +1,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_tools.filters.decontaminate import ContaminationFilter
+from data_tools.filters.decontaminate import ContaminationFilter, word_hashes
+from data_tools.records import Record, Turn
+from data_tools.rules.blocked import words_of
+from data_tools.rules.roles import repair
 from templates import InputError
 
 QUESTION = "Compare how bees and ants find the shortest way home when the usual path is blocked by a fallen tree."
@@ -34,6 +39,25 @@ def questions(tmp_path: Path) -> Path:
 )  # fmt: skip
 def test_questions_are_found_by_their_words(text: str, name: str, questions: Path) -> None:
     assert ContaminationFilter([str(questions)]).find(text) == name
+
+
+@given(st.text(st.sampled_from("aB7é你ก _-'\n\u0301\ud800😀𠀀")))
+def test_hashes_are_those_of_the_words(text: str) -> None:
+    words, hashes = words_of(text), word_hashes(text).tolist()
+    assert len(words) == len(hashes)
+    assert len(set(zip(words, hashes, strict=True))) == len(set(words)) == len(set(hashes))
+
+
+def test_a_question_does_not_begin_in_one_message_and_end_in_the_next(questions: Path) -> None:
+    words, searched = QUESTION.split(), ContaminationFilter([str(questions)])
+    turns = [Turn(0, "user", " ".join(words[:10])), Turn(1, "assistant", " ".join(words[10:]))]
+    record = Record("id", "a.json", 0, turns)
+    repair(record)
+    assert searched.features(record) == ""
+    record.messages[1:] = record.messages[:1]
+    turns[1].text = "Yes: " + QUESTION
+    repair(record)
+    assert searched.features(record) == "questions.jsonl question 7"
 
 
 def test_mt_bench_against_itself_and_against_other_talk(shared_data: Path) -> None:
