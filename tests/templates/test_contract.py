@@ -3,7 +3,9 @@
 import json
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -145,7 +147,7 @@ def test_contract_at_length(name: str, kind: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize(("name", "kind"), FITS)
 def test_contract_on_real_conversations(name: str, kind: str, shared_data: Path) -> None:
     encoder, tokenizer = encoder_for(name, kind), tokenizer_for(kind)
-    records = json.loads((shared_data / "sharegpt" / "sharegpt_508.json").read_text(encoding="utf-8"))
+    records = read(shared_data / "sharegpt" / "sharegpt_508.json")
     chosen = random.Random(f"{name} {kind}").sample(records, 10 if (name, kind) in DEEP else 4)
     dialogues = [alternating([turn["value"] for turn in record["conversations"]]) for record in chosen]
     encoded = encoder.encode(dialogues)
@@ -155,6 +157,13 @@ def test_contract_on_real_conversations(name: str, kind: str, shared_data: Path)
         assert item.ids == tokenizer.encode(encoder.render(messages), add_special_tokens=False)
 
 
+@cache
+def read(path: Path) -> list[Any]:
+    """A file of JSON, read once for all tests."""
+    records: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+    return records
+
+
 def alternating(texts: list[str]) -> list[Message]:
     return [message("assistant" if turn % 2 else "user", text) for turn, text in enumerate(texts)]
 
@@ -162,7 +171,7 @@ def alternating(texts: list[str]) -> list[Message]:
 @pytest.mark.parametrize(("name", "kind"), FITS)
 def test_naughty_strings_in_every_role(name: str, kind: str, shared_data: Path) -> None:
     encoder, tokenizer = encoder_for(name, kind), tokenizer_for(kind)
-    strings = json.loads((shared_data / "text" / "big_list_of_naughty_strings.json").read_text(encoding="utf-8"))
+    strings = read(shared_data / "text" / "big_list_of_naughty_strings.json")
     chosen = strings if (name, kind) in DEEP else random.Random(f"{name} {kind}").sample(strings, 40)
     system_is_lost = (name, kind) == ("tokenizer", "phi-3")
     dialogues = [conversation(None if system_is_lost else text, [(text, text), ("next", "fine")]) for text in chosen]
