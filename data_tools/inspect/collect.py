@@ -9,12 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_tools.inspect.before import Place, Reread, Texts, reread, versions_note
+from data_tools.inspect.before import Place, Reread, Texts, reread, versions_note, way_of
 from data_tools.inspect.documents import Document, SpanTable, documents_of, in_order
 from data_tools.manifest import PARTS
 from data_tools.prepared import Prepared
 from data_tools.progress import progress
-from data_tools.rules.config import Rules, describe_rules
 from data_tools.rules.text import RULES
 from data_tools.sample import choose
 from data_tools.stats import histograms
@@ -108,13 +107,12 @@ def _rejected(table: pa.Table, rules: Sequence[str]) -> list[list[Row]]:
 def _reread(prepared: Prepared, groups: Iterable[Sequence[Row]]) -> Reread:
     wanted = {_place(row) for rows in groups for row in rows}
     inputs = prepared.manifest["inputs"]
+    way, notes = way_of(prepared.manifest)
     with progress("read again", total=sum(described["bytes"] for described in inputs)) as report:
-        again = reread(inputs, wanted, report=report)
+        again = reread(inputs, wanted, way, report=report)
     cleaning = {rule: done for rule, done in prepared.manifest["cleaning"].items() if "turns_changed" in done}
     note = versions_note(cleaning, {rule.name: rule.version for rule in RULES})
-    again.notes += [note] if note else []
-    if prepared.manifest.get("rules", default := describe_rules(Rules())) != default:
-        again.notes.append("prepared with a rules file: texts after cleaning are shown by the default rules")
+    again.notes += [*notes, note] if note else notes
     return again
 
 

@@ -15,6 +15,8 @@ from templates.preview import Span, spans_of
 from templates.visible import visible
 
 IGNORED = -100
+# A character has at most four bytes, so it is shared by at most four tokens.
+MOST_TOKENS = 4
 
 
 @dataclass(slots=True)
@@ -23,6 +25,28 @@ class SpanTable:
 
     rows: list[list[object]] = field(default_factory=list)
     _places: dict[tuple[tuple[int, ...], str, bool], int] = field(default_factory=dict)
+    _alone: dict[int, int] = field(default_factory=dict)  # tokens that are whole characters; -1 for others
+
+    def places(self, encoder: Encoder, ids: Sequence[int], supervised: Sequence[bool]) -> list[tuple[int, bool]]:
+        """The places of the spans of these tokens, each with whether it is supervised."""
+        self._learn(encoder, set(ids))
+        found: list[tuple[int, bool]] = []
+        at = 0
+        while at < len(ids):
+            place, length = self._alone[ids[at]], 1
+            if place < 0:  # it shares a character with those after it
+                end = at + MOST_TOKENS
+                span, *_ = spans_of(encoder, ids[at:end], supervised[at:end])
+                place, length = self.place(span), len(span.ids)
+            found.append((place, supervised[at]))
+            at += length
+        return found
+
+    def _learn(self, encoder: Encoder, ids: set[int]) -> None:
+        new = sorted(ids - self._alone.keys())
+        for token_id, spelled in zip(new, encoder.token_bytes(new), strict=True):
+            [span] = spans_of(encoder, [token_id], [False])
+            self._alone[token_id] = self.place(span) if span.is_control or _is_whole(spelled) else -1
 
     def place(self, span: Span) -> int:
         """The place of a span, which is entered if it is new."""
@@ -51,16 +75,16 @@ class Document:
     def for_page(self, encoder: Encoder, table: SpanTable) -> dict[str, object]:
         """Places of spans in the table, and the lengths of runs of spans: context, supervised, context, and so on."""
         supervised = [label != IGNORED for label in self.labels]
-        spans = spans_of(encoder, self.ids, supervised)
+        spans = table.places(encoder, self.ids, supervised)
         runs: list[int] = []
-        for taught, run in groupby(spans, key=lambda span: span.kind == "supervised"):
+        for taught, run in groupby(supervised_ for _, supervised_ in spans):
             # an even place in the list stands for context
             runs += [0] * (len(runs) % 2 != taught) + [sum(1 for _ in run)]
         return {
             "part": self.part,
             "tokens": len(self.ids),
             "supervised": sum(supervised),
-            "spans": [table.place(span) for span in spans],
+            "spans": [place for place, _ in spans],
             "runs": runs,
         }
 
@@ -92,3 +116,11 @@ def in_order(documents: Sequence[Document], texts: Sequence[str], encoder: Encod
     whole = "\0".join(texts)
     placed = [(whole.find(document.reply(encoder).strip()), document) for document in documents]
     return [document for at, document in sorted(placed, key=lambda one: one[0]) if at >= 0]
+
+
+def _is_whole(spelled: bytes) -> bool:
+    try:
+        spelled.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
