@@ -52,8 +52,17 @@ def load_rules(path: Path | None) -> Rules:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = " ".join(str(error).split())
         raise InputError(f"{path}: not YAML ({where}); compare it with examples/rules.yaml") from error
+    return rules_of(content or {}, path)
+
+
+def rules_of(content: object, path: Path) -> Rules:
+    """The rules of what a rules file holds, or of what `describe_rules` made; `path` is that file, for errors.
+
+    >>> rules_of({"reject": {"too_long": 9}}, Path("rules.yaml")).too_long
+    9
+    """
     reader = _Reader(path)
-    sections = reader.known("", content or {}, _SECTIONS)
+    sections = reader.known("", content, _SECTIONS)
     given: dict[str, Any] = {}
     for name, value in sections.items():
         given |= _SECTIONS[name](reader, value)

@@ -3,6 +3,8 @@ from pathlib import Path
 from data_tools.inspect.documents import IGNORED, SpanTable, documents_of, in_order
 from data_tools.prepared import open_prepared
 from templates.loading import load_encoder
+from templates.preview import spans_of
+from templates.visible import visible
 
 
 def test_documents_come_in_the_order_of_the_conversation_with_every_supervised_token(
@@ -39,3 +41,16 @@ def test_spans_hold_every_id_and_runs_say_which_are_supervised(sample_prepared: 
     supervised = [kind for kind, (_, _, *ids) in zip(kinds, rows, strict=True) for _ in ids]
     assert supervised == [label != IGNORED for label in document.labels]
     assert len(table.rows) == len({tuple(row) for row in table.rows})
+
+
+def test_spans_are_those_of_the_preview(small_model: Path) -> None:
+    encoder, table = load_encoder("vicuna_v1.1", small_model), SpanTable()
+    texts = ["四🦙 naïve 👩🏽‍🚀", "plain", "🦙", "\ud7ff\u0301"]
+    [encoded] = encoder.encode([[{"role": "user", "content": " ".join(texts)}, {"role": "assistant", "content": "🦙"}]])
+    for ids, mask in ((encoded.ids, encoded.mask), (encoded.ids[7:-2], encoded.mask[7:-2])):
+        spans = spans_of(encoder, ids, mask)
+        assert any(len(span.ids) > 1 for span in spans)
+        places = table.places(encoder, ids, mask)
+        assert [tuple(table.rows[place][2:]) for place, _ in places] == [span.ids for span in spans]
+        assert [table.rows[place][0] for place, _ in places] == [visible(span.text) for span in spans]
+        assert [supervised for _, supervised in places] == [span.kind == "supervised" for span in spans]
