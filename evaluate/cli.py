@@ -1,4 +1,4 @@
-"""`chaku evaluate`: what a served model does on conversations that it was not trained on."""
+"""`chaku evaluate`: is a model better, by how much, and can the number be trusted."""
 
 import argparse
 import asyncio
@@ -6,9 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from rich_argparse import RawDescriptionRichHelpFormatter
-
-_EXAMPLE = """\
+_STOP_RATE = """\
 example:
   chaku evaluate stop-rate --base-url http://127.0.0.1:8000/v1 \\
       --conversations data/conversations/held_out.jsonl --n 20"""
@@ -16,36 +14,40 @@ example:
 
 def main(argv: list[str]) -> int:
     """Run `chaku evaluate ...`; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="chaku evaluate",
-        description="Measure a served model on held-out conversations.",
-        epilog=_EXAMPLE,
-        formatter_class=RawDescriptionRichHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_stop_rate(commands)
-    args = parser.parse_args(argv)
-    return stop_rate(args)
+    if argv[:1] == ["stop-rate"]:
+        return _stop_rate(argv[1:])
+    from evaluate.arguments import compare_parser, evaluate_parser, options
+
+    if argv[:1] == ["compare"]:
+        args = compare_parser().parse_args(argv[1:])
+        given = options(args, model=args.after, against=args.before)
+    else:
+        args = evaluate_parser().parse_args(argv)
+        given = options(args, model=args.model, against=args.against)
+    from evaluate.compare import compare
+    from evaluate.terminal import show
+
+    results = compare(given, replies=getattr(args, "replies", None))
+    show(results, given.out)
+    return 0
 
 
-def _add_stop_rate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "stop-rate",
-        help="how many replies the model ends by itself",
-        description="Ask a served model the prompts of held-out conversations, greedily, and count the replies that\n"
+def _stop_rate(argv: list[str]) -> int:
+    from evaluate.arguments import parser
+
+    command = parser(
+        "chaku evaluate stop-rate",
+        "Ask a served model the prompts of held-out conversations, greedily, and count the replies that\n"
         "end with its stop token rather than at the limit.",
-        epilog=_EXAMPLE,
-        formatter_class=RawDescriptionRichHelpFormatter,
+        _STOP_RATE,
     )
-    command.add_argument(
-        "--base-url", required=True, metavar="URL", help="the API, for instance http://127.0.0.1:8000/v1"
-    )
-    command.add_argument(
-        "--conversations", required=True, type=Path, metavar="FILE", help="JSON Lines of conversations"
-    )
-    command.add_argument("--n", type=int, default=20, metavar="N", help="how many prompts to ask (default: 20)")
-    command.add_argument("--max-tokens", type=int, default=400, metavar="N", help="the limit a reply (default: 400)")
-    command.add_argument("--out", type=Path, metavar="FILE", help="write the counts and every reply here, as JSON")
+    add = command.add_argument
+    add("--base-url", required=True, metavar="URL", help="the API, for instance http://127.0.0.1:8000/v1")
+    add("--conversations", required=True, type=Path, metavar="FILE", help="JSON Lines of conversations")
+    add("--n", type=int, default=20, metavar="N", help="how many prompts to ask (default: 20)")
+    add("--max-tokens", type=int, default=400, metavar="N", help="the limit a reply (default: 400)")
+    add("--out", type=Path, metavar="FILE", help="write the counts and every reply here, as JSON")
+    return stop_rate(command.parse_args(argv))
 
 
 def stop_rate(args: argparse.Namespace) -> int:

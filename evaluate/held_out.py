@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from templates import InputError, Message, as_messages
@@ -15,19 +16,28 @@ def read_prompts(path: Path, *, limit: int) -> list[list[Message]]:
     >>> read_prompts(Path("data/conversations/held_out.jsonl"), limit=2)
     [[Message(role='user', content='Hi', train=None)], [Message(role='user', content='What is a prime?', ...)]]
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; `chaku data prepare` writes conversations/held_out.jsonl")
-    prompts = [prompt for messages in _read(path) for prompt in _prompts_in(messages)]
+    prompts = [prompt for _, messages in _read(path) for prompt in _prompts_in(messages)]
     if not prompts:
         raise InputError(f"{path}: no message asks for a reply; prepare the data with a larger --held-out")
     return [prompt for _, prompt in sorted(prompts, key=lambda item: item[0])][:limit]
 
 
-def _read(path: Path) -> Iterator[list[Message]]:
+def read_conversations(path: Path, *, limit: int | None = None) -> list[tuple[str, list[Message]]]:
+    """The first conversations of a file with their ids. Raises InputError as `read_prompts` does."""
+    conversations = list(islice(_read(path), limit))
+    if not conversations:
+        raise InputError(f"{path}: holds no conversation; prepare the data with a larger --held-out")
+    return conversations
+
+
+def _read(path: Path) -> Iterator[tuple[str, list[Message]]]:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; `chaku data prepare` writes conversations/held_out.jsonl")
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield list(as_messages(json.loads(line)["messages"]))
+                record = json.loads(line)
+                yield str(record.get("id", number)), list(as_messages(record["messages"]))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(f"{path}, line {number}: not a conversation ({error}); see docs/data.md") from error
 
