@@ -19,6 +19,7 @@ COMMANDS = {
     "templates": Command("templates.cli", "main", "list, show and preview prompt templates"),
     "train": Command("train.cli", "main", "fine-tune a model on prepared windows"),
     "serve": Command("serve.cli", "serve", "serve a model: OpenAI-compatible API and chat page"),
+    "keys": Command("serve.keys_command", "main", "keys for a served model: add, list, revoke"),
     "chat": Command("serve.cli", "chat", "the chat page alone, in front of any OpenAI-compatible API"),
     "parity": Command("serve.cli", "parity", "hold a running server's prompts against the trainer's, token by token"),
     "evaluate": Command("evaluate.cli", "main", "measure a served model on held-out conversations"),

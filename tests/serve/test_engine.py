@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from serve import engine
-from serve.engine import engine_command
+from serve.engine import EngineCommand, EngineOptions, engine_command
 from serve.model_directory import ServedModel
 from serve.prompt_check import Prompts
 from templates import InputError
@@ -17,6 +19,10 @@ LARGE_MODEL = ServedModel(
 PROMPTS = Prompts(fingerprint="f00d")
 
 
+def command_of(model: ServedModel, prompts: Prompts | None = PROMPTS, **options: Any) -> EngineCommand:
+    return engine_command(model, prompts=prompts, options=EngineOptions(host="127.0.0.1", port=8000, **options))
+
+
 def option(argv: list[str], name: str) -> str:
     return argv[argv.index(name) + 1]
 
@@ -29,8 +35,8 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cpu")
 def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
-    small = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
-    large = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
+    small = command_of(SMALL_MODEL)
+    large = command_of(LARGE_MODEL)
     assert option(small.argv, "--max-model-len") == "8192"
     # 40 layers x 40 heads x 128 x keys and values x 2 bytes = 800 KiB a token: 2 GiB hold 2,621 tokens
     assert option(large.argv, "--max-model-len") == "2560"
@@ -42,7 +48,7 @@ def test_a_cpu_gets_a_context_that_its_cache_holds() -> None:
 @pytest.mark.usefixtures("cpu")
 def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
-    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=None, extra=["--max-model-len", "512"])
+    command = command_of(SMALL_MODEL, None, extra=["--max-model-len", "512"])
     assert command.argv[-2:] == ["--max-model-len", "512"]
     assert command.environment["VLLM_CPU_KVCACHE_SPACE"] == "4"
     assert "--tokenizer-mode" not in command.argv
@@ -51,24 +57,24 @@ def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -
 def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    argv = engine_command(LARGE_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS).argv
+    argv = command_of(LARGE_MODEL).argv
     assert option(argv, "--tensor-parallel-size") == "2"
     assert option(argv, "--tokenizer-mode") == "chaku"
-    assert option(argv, "--middleware") == "serve.fingerprint_middleware.FingerprintMiddleware"
+    assert option(argv, "--middleware") == "serve.middleware.fingerprint.FingerprintMiddleware"
     assert "--enforce-eager" not in argv
 
 
 def test_without_vllm_the_line_that_installs_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda _: False)
     with pytest.raises(InputError, match=r"chaku\[serve-cpu\]"):
-        engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
+        command_of(SMALL_MODEL)
 
 
 @pytest.mark.usefixtures("cpu")
 def test_plain_text_that_ends_replies_is_handed_to_the_middleware() -> None:
     prompts = Prompts(fingerprint="f00d", stop_strings=("\n###",))
-    command = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=prompts)
-    assert "serve.stop_middleware.StopStringsMiddleware" in command.argv
+    command = command_of(SMALL_MODEL, prompts)
+    assert "serve.middleware.stop_strings.StopStringsMiddleware" in command.argv
     assert command.environment["CHAKU_STOP_STRINGS"] == '["\\n###"]'
-    without = engine_command(SMALL_MODEL, host="127.0.0.1", port=8000, prompts=PROMPTS)
-    assert "serve.stop_middleware.StopStringsMiddleware" not in without.argv
+    without = command_of(SMALL_MODEL)
+    assert "serve.middleware.stop_strings.StopStringsMiddleware" not in without.argv

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,12 +17,13 @@ from templates import InputError
 PROGRAM = """
 import sys
 from pathlib import Path
+from typing import Any
 from serve.supervisor import Service, supervise
 port, how, logs = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 server = [sys.executable, "-c", {server!r}, port, how]
 url = f"http://127.0.0.1:{{port}}/"
 services = [Service("engine", server, {{}}, url)]
-sys.exit(supervise(services, ready_text="READY", logs=logs))
+sys.exit(supervise(services, ready_text="READY", run=logs))
 """
 # A server with a child of its own, as vLLM has; it can die by itself or be deaf to SIGTERM.
 SERVER = """
@@ -29,7 +32,9 @@ port, how = int(sys.argv[1]), sys.argv[2]
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 if how == "deaf": signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if how == "fails": raise OSError(98, "Address already in use")
-if how == "dies": threading.Timer(1.0, os._exit, (3,)).start()
+if how == "dies" and not os.path.exists("died"):
+    open("died", "w").close()
+    threading.Timer(1.0, os._exit, (3,)).start()
 http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
 
@@ -43,13 +48,24 @@ def free_port() -> int:
 def start(how: str, logs: Path) -> "subprocess.Popen[str]":
     program = PROGRAM.format(server=SERVER)
     argv = [sys.executable, "-c", program, str(free_port()), how, str(logs)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=logs)
 
 
 def wait_ready(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     assert process.stdout is not None
     assert process.stdout.readline() == "READY\n"
     return psutil.Process(process.pid).children(recursive=True)
+
+
+def wait_for_state(run: Path, wanted: str, *, restarts: int) -> dict[str, Any]:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if (run / "state.json").exists():
+            state: dict[str, Any] = json.loads((run / "state.json").read_text())["services"][0]
+            if (state["state"], state["restarts"]) == (wanted, restarts):
+                return state
+        time.sleep(0.05)
+    raise AssertionError(f"never {wanted} after {restarts} restarts")
 
 
 def assert_all_gone(processes: list[psutil.Process]) -> None:
@@ -79,14 +95,20 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     assert_all_gone(family)
 
 
-def test_a_child_that_dies_ends_all_with_its_exit_code_named(tmp_path: Path) -> None:
+def test_a_child_that_dies_is_started_again_with_its_exit_code_named(tmp_path: Path) -> None:
     process = start("dies", tmp_path)
     family = wait_ready(process)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 1
-    assert "the engine died: it ended with exit code 3" in errors
-    assert str(tmp_path / "engine.log") in errors.replace("\n", "")
+    state = wait_for_state(tmp_path, "ready", restarts=1)
+    assert state["cause"] == "it ended with exit code 3"
     assert_all_gone(family)
+    again = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "the engine died: it ended with exit code 3" in errors
+    assert "started again in 1 s" in errors
+    assert str(tmp_path / "engine.log") in errors
+    assert_all_gone(again)
 
 
 def test_a_child_that_cannot_start_gives_its_cause(tmp_path: Path) -> None:

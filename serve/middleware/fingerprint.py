@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `chaku serve` hands the digest to vLLM's process in this variable.
 VARIABLE = "CHAKU_FINGERPRINT"
-IMPORT_PATH = "serve.fingerprint_middleware.FingerprintMiddleware"
+IMPORT_PATH = "serve.middleware.fingerprint.FingerprintMiddleware"
 
 
 class FingerprintMiddleware:

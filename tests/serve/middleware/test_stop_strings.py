@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serve.stop_middleware import VARIABLE, StopStringsMiddleware, with_stop
+from serve.middleware.stop_strings import VARIABLE, StopStringsMiddleware, with_stop
 
 
 async def echo(request: Request) -> Response:

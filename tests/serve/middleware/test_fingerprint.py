@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serve.fingerprint_middleware import VARIABLE, FingerprintMiddleware
+from serve.middleware.fingerprint import VARIABLE, FingerprintMiddleware
 
 
 async def models(request: Request) -> Response:

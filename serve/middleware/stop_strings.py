@@ -11,11 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `chaku serve` hands the strings to vLLM's process in this variable, as a JSON list.
 VARIABLE = "CHAKU_STOP_STRINGS"
-IMPORT_PATH = "serve.stop_middleware.StopStringsMiddleware"
+IMPORT_PATH = "serve.middleware.stop_strings.StopStringsMiddleware"
 # The routes that render a template, and the field in which each takes strings to stop at.
 _FIELDS = {
     "/v1/chat/completions": "stop",
-    "/v1/chat/completions/batch": "stop",
     "/v1/responses": "stop",
     "/v1/messages": "stop_sequences",
 }

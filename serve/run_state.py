@@ -1,0 +1,57 @@
+"""What runs: each `chaku serve` keeps its logs and its state in a directory of its own, where `--status` finds it."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_STATE = "state.json"
+
+
+def _runs() -> Path:
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "chaku"
+
+
+def new_run_directory(name: str) -> Path:
+    """Where the logs and the state of this run lie: a directory of its own below the user's state directory."""
+    return _runs() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+
+def write_state(run: Path, services: Sequence[dict[str, Any]]) -> None:
+    """Write down what runs; the file is replaced as a whole. A full disk is no reason to stop serving."""
+    state = {"pid": os.getpid(), "started": psutil.Process().create_time(), "services": list(services)}
+    partial = run / f"{_STATE}.partial"
+    try:
+        partial.write_text(json.dumps(state), encoding="utf-8")
+        partial.replace(run / _STATE)
+    except OSError:
+        return
+
+
+def show_status() -> int:
+    """Print each run of this user that is alive; returns 1 if there is none."""
+    alive = [(path.parent, state) for path in sorted(_runs().glob(f"*/{_STATE}")) if (state := _alive(path))]
+    for run, state in alive:
+        print(f"chaku serve, process {state['pid']}; logs in {run}")
+        for service in state["services"]:
+            restarts = f", restarted {service['restarts']} times" if service["restarts"] else ""
+            cause = f" ({service['cause']})" if service["cause"] else ""
+            print(f"  {service['name']:<12} {service['state']:<9} {service['url']}{restarts}{cause}")
+    if not alive:
+        print("nothing is served; `chaku serve MODEL` starts a server")
+    return 0 if alive else 1
+
+
+def _alive(path: Path) -> dict[str, Any] | None:
+    """The state in a file, if the process that wrote it still runs: its number may be another's by now."""
+    try:
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        is_same = abs(psutil.Process(state["pid"]).create_time() - state["started"]) < 1
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+    return state if is_same else None

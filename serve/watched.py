@@ -1,0 +1,115 @@
+"""One service that is kept alive: started, probed until it answers, and started again when it dies."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from rich.console import Console
+
+from serve.causes import cause_of_death
+from serve.processes import Child
+
+# A service that was ready for so long has recovered from what it died of before.
+STEADY_SECONDS = 60.0
+_MOST_DEATHS = 5
+_LONGEST_BACKOFF_SECONDS = 30.0
+_PROBE_SECONDS = 2.0
+
+State = Literal["starting", "ready", "waiting", "dead"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to run: how to start it, and the page that answers once it is ready.
+
+    `drains`: asked to stop, it lets running requests finish, and what it serves is stopped after it.
+    """
+
+    name: str
+    argv: Sequence[str]
+    environment: dict[str, str] = field(repr=False)
+    ready_url: str
+    drains: bool = True
+
+
+class Watched:
+    """A service and its process. `step` is called again and again, and never blocks for long."""
+
+    def __init__(self, service: Service, run: Path, console: Console) -> None:
+        self.service, self.run = service, run
+        self.state: State = "starting"
+        self.restarts = 0
+        self.cause = ""
+        self._console = console
+        self._deaths = 0  # in a row, without a steady time between them
+        self._was_ready = False
+        self._since = time.monotonic()
+        self.child = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.child.kill()
+
+    def step(self) -> None:
+        """See what became of the process, and act on it."""
+        now = time.monotonic()
+        if self.state == "waiting":
+            if now >= self._since + self._backoff():
+                self.restarts += 1
+                self.child = self._start()
+                self._enter("starting")
+        elif self.state != "dead" and self.child.is_dead():
+            self._died()
+        elif self.state == "starting" and _answers(self.service.ready_url):
+            self._was_ready = True
+            self._enter("ready")
+        elif self.state == "ready" and now > self._since + STEADY_SECONDS:
+            self._deaths = 0
+
+    def shown(self) -> dict[str, Any]:
+        """What `chaku serve --status` shows of it."""
+        return {
+            "name": self.service.name,
+            "state": self.state,
+            "url": self.service.ready_url.removesuffix("/health"),
+            "restarts": self.restarts,
+            "cause": self.cause,
+        }
+
+    def _start(self) -> Child:
+        number = f"-{self.restarts + 1}" if self.restarts else ""
+        log = self.run / f"{self.service.name.replace(' ', '-')}{number}.log"
+        return Child(self.service.name, self.service.argv, environment=self.service.environment, log=log)
+
+    def _enter(self, state: State) -> None:
+        self.state, self._since = state, time.monotonic()
+
+    def _died(self) -> None:
+        self.cause = cause_of_death(self.child.log, self.child.process.returncode)
+        self.child.kill()  # its own children, which would hold its memory and its port
+        self._deaths += 1
+        self._enter("waiting" if self._was_ready and self._deaths < _MOST_DEATHS else "dead")
+        self._say(f"chaku: error: the {self.service.name} died: {self.cause}", style="red")
+        self._say(f"chaku: its log is {self.child.log}")
+        if self.state == "waiting":
+            self._say(f"chaku: the {self.service.name} is started again in {self._backoff():.0f} s")
+
+    def _backoff(self) -> float:
+        return float(min(2 ** (self._deaths - 1), _LONGEST_BACKOFF_SECONDS))
+
+    def _say(self, line: str, *, style: str | None = None) -> None:
+        self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=_PROBE_SECONDS).close()  # noqa: S310 a server of ours, on the loopback
+    except (urllib.error.URLError, OSError):
+        return False
+    return True

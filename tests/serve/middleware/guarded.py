@@ -1,0 +1,45 @@
+"""All of the middleware, in its order, around a small application that stands for vLLM's."""
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from serve.middleware import ORDER
+
+
+async def reply(request: Request) -> Response:
+    """Answers as vLLM would, with 10 tokens of prompt and 5 of reply on record."""
+    asked = await request.json()
+    usage = SimpleNamespace(prompt_tokens=10, completion_tokens=5)
+    request.state.request_metadata = SimpleNamespace(final_usage_info=usage)
+    if asked.get("fail") == "raises":
+        raise ZeroDivisionError
+    if asked.get("fail"):
+        body: dict[str, Any] = asked["fail"]
+        return JSONResponse(body, status_code=asked["status"])
+    if asked.get("stream"):
+        events = (f'data: {{"n": {at}}}\n\n' for at in range(3))
+        return StreamingResponse(events, media_type="text/event-stream; charset=utf-8")
+    return JSONResponse({"asked": asked, "id": request.headers["x-request-id"]})
+
+
+async def plain(request: Request) -> Response:
+    return PlainTextResponse(request.url.path)
+
+
+def application(*paths: str) -> Starlette:
+    """The application behind all of the middleware; settings are read from the environment when it starts."""
+    posts = [
+        Route(path, reply, methods=["POST"]) for path in ("/v1/chat/completions", "/v1/messages", "/v1/completions")
+    ]
+    gets = [Route(path, plain) for path in ("/health", "/v1/models", "/secret", *paths)]
+    app = Starlette(routes=[*posts, *gets])
+    for path in reversed(ORDER):
+        module, name = path.rsplit(".", 1)
+        app.add_middleware(getattr(importlib.import_module(module), name))
+    return app
