@@ -72,7 +72,7 @@ class Budget:
         self.requests, self.prompt_tokens, self.completion_tokens = requests, prompt, completion
         self.price = price or Price(0, 0)
         self.spent = False
-        self._limit, self._reserved = limit, 0.0
+        self._limit, self._reserved, self._under_way = limit, 0.0, 0
         self._changed = asyncio.Condition()
 
     @property
@@ -95,12 +95,13 @@ class Budget:
         """
         cost = self._cost(1, prompt_tokens, completion_tokens)
         async with self._changed:
-            while self._limit and self._reserved and self._spent() + self._reserved + cost > self._limit.amount:
+            while self._limit and self._under_way and self._spent() + self._reserved + cost > self._limit.amount:
                 await self._changed.wait()
             if self._limit and self._spent() + cost > self._limit.amount:
                 self.spent = True
                 raise BudgetSpent
             self._reserved += cost
+            self._under_way += 1
         return cost
 
     async def settle(
@@ -108,7 +109,8 @@ class Budget:
     ) -> None:
         """Replace what was set aside by what it cost."""
         async with self._changed:
-            self._reserved = max(0.0, self._reserved - reserved)
+            self._under_way -= 1
+            self._reserved = self._reserved - reserved if self._under_way else 0.0
             self.requests += asked
             self.prompt_tokens += prompt_tokens
             self.completion_tokens += completion_tokens

@@ -142,6 +142,8 @@ class Client:
                     return reply
                 reason, asked_wait = f"HTTP {response.status_code}", retry_after(response.headers.get("retry-after"))
             self.store.failed(attempt, reason)
+            if self._closing:
+                raise Closing
             if number + 1 < _ATTEMPTS:
                 await asyncio.sleep(wait_before(number, asked_wait))
         raise InputError(
