@@ -13,6 +13,7 @@ from serve.middleware.settings import Limits, read_settings
 
 _COUNTED = ("n", "best_of")
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_LENGTH_OF = {"/v1/chat/completions": "max_completion_tokens", "/v1/responses": "max_output_tokens"}
 _STOPS = ("stop", "stop_sequences", "bad_words")
 _LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs")
 # Each would make the prompt otherwise than in training, or hands vLLM's process more than text.
@@ -52,16 +53,19 @@ class RequestRulesMiddleware:
         try:
             body, last = await _read_body(scope, receive, limits)
             if last["type"] == "http.request":
-                record_of(scope).model = check(body, limits)
+                request = check(body, limits)
+                record_of(scope).model = _model(request)
+                body = _with_length(body, request, scope["path"], limits)
         except RefusedError as refused:
             close = [(b"connection", b"close")] if refused.status == 413 else []
             await send_error(
                 scope, send, refused.status, refused.message, code=refused.code, param=refused.param, headers=close
             )
             return
-        waiting = [
-            {"type": "http.request", "body": body, "more_body": False} if last["type"] == "http.request" else last
-        ]
+        if last["type"] == "http.request":
+            last = {"type": "http.request", "body": body, "more_body": False}
+            scope = {**scope, "headers": _with_content_length(scope, body)}
+        waiting = [last]
 
         async def replay() -> Message:
             return waiting.pop() if waiting else await receive()
@@ -85,22 +89,41 @@ async def _read_body(scope: Scope, receive: Receive, limits: Limits) -> tuple[by
     return bytes(body), message
 
 
-def check(body: bytes, limits: Limits) -> str | None:
-    """Hold a request against the rules; returns the model that it names. Raises RefusedError.
+def check(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Hold a request against the rules and return it. Raises RefusedError.
 
-    What is no JSON object is left to vLLM, which says so.
+    What is no JSON object is left to vLLM, which says so; it is returned as {}.
     """
     request = _parse(body, limits)
     if not isinstance(request, dict):
-        return None
+        return {}
     _check_counts(request, limits)
     _check_stops(request, limits)
     for name in _REFUSED:
         if request.get(name) is not None:
             _refuse(f"{name} is not taken from requests: this server makes prompts as the model was trained.", name)
     _check_addresses(request)
+    return request
+
+
+def _model(request: Mapping[str, Any]) -> str | None:
     model = request.get("model")
     return model[:200] if isinstance(model, str) else None
+
+
+def _with_length(body: bytes, request: dict[str, Any], path: str, limits: Limits) -> bytes:
+    """A request that names no length gets the longest that its key may have; vLLM would go on to the context's end."""
+    name = _LENGTH_OF.get(path)
+    if not request or name is None or limits.max_tokens is None:
+        return body
+    if any(request.get(length) is not None for length in _LENGTHS):
+        return body
+    return json.dumps({**request, name: limits.max_tokens}).encode()
+
+
+def _with_content_length(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
+    kept = [item for item in scope["headers"] if item[0] not in (b"content-length", b"transfer-encoding")]
+    return [*kept, (b"content-length", str(len(body)).encode())]
 
 
 def _parse(body: bytes, limits: Limits) -> Any:  # noqa: ANN401 whatever a client sent

@@ -64,13 +64,20 @@ def test_what_is_no_sound_json_is_refused(client: TestClient, body: bytes, said:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"7", b'{"n": null, "stop": null, "messages": "x"}'])
 def test_the_rest_is_left_to_vllm(body: bytes) -> None:
-    assert check(body, Limits()) is None
+    assert check(body, Limits()).get("stop") is None
 
 
 def test_a_body_is_handed_on_as_it_came(client: TestClient) -> None:
     sent = '{"model": "m", "n": 8, "stop": ["a", "\\u0000"], "prompt": [1, 2, 3], ' + HI + "}"
     pieces = iter([sent[:20].encode(), sent[20:].encode()])
     assert client.post(CHAT, content=pieces).json()["asked"]["stop"] == ["a", "\x00"]
+
+
+def test_a_request_that_names_no_length_gets_the_longest_it_may_have(guarded: Guarded) -> None:
+    client = guarded(Settings(limits=Limits(max_tokens=100)))
+    assert client.post(CHAT, json={"model": "m"}).json()["asked"] == {"model": "m", "max_completion_tokens": 100}
+    assert client.post(CHAT, json={"max_tokens": 7}).json()["asked"] == {"max_tokens": 7}
+    assert client.post("/v1/completions", json={"prompt": "x"}).json()["asked"] == {"prompt": "x"}
 
 
 def test_10_mb_are_refused_before_they_are_read(client: TestClient) -> None:
