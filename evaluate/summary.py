@@ -8,9 +8,9 @@ def in_percent(value: float) -> str:
     """A share in words.
 
     >>> in_percent(0.125)
-    '12%'
+    '13%'
     """
-    return f"{value:.0%}"
+    return f"{value + 1e-9:.0%}"
 
 
 def sentence(results: Mapping[str, Any]) -> str:
