@@ -1,4 +1,4 @@
-"""What may come between two steps: SIGTERM, which is looked at there, and garbage collection, which is done there."""
+"""What may come between two steps: a notice to stop is looked at there, and garbage is collected there."""
 
 import gc
 import signal
@@ -8,15 +8,23 @@ from contextlib import contextmanager
 STEPS_BETWEEN_COLLECTIONS = 100
 
 
+# What schedulers send before they end a job: SIGTERM by default (spot machines, Kubernetes, Slurm), SIGUSR1 by
+# Slurm's `--signal=USR1@120`.
+_NOTICES = (signal.SIGTERM, signal.SIGUSR1)
+
+
 @contextmanager
-def sigterm() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM into a question that can be asked between steps: has it come?"""
-    came: list[int] = []
-    previous = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+def told_to_stop() -> Iterator[Callable[[], str | None]]:
+    """Turn a notice to stop into a question that can be asked between steps: which has come?"""
+    came: list[str] = []
+    previous = {
+        notice: signal.signal(notice, lambda number, _: came.append(signal.Signals(number).name)) for notice in _NOTICES
+    }
     try:
-        yield lambda: bool(came)
+        yield lambda: came[0] if came else None
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for notice, handler in previous.items():
+            signal.signal(notice, handler)
 
 
 @contextmanager

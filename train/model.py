@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, Cache, PretrainedConfig, PreTrainedModel
 
 from templates.errors import InputError
 from train.attention import choose_kernel, register
@@ -61,6 +61,12 @@ class Trainee(nn.Module):
             use_cache=False,
         ).last_hidden_state
         return states
+
+    def next_logits(self, input_ids: Tensor, cache: Cache) -> Tensor:
+        """Logits [1, vocabulary] of the token after `input_ids` [1, T], which go on from what the cache holds."""
+        output = self.model(input_ids=input_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits: Tensor = output.logits[:, -1]
+        return logits
 
 
 def _noise(embeddings: Tensor, batch: MicroBatch, *, alpha: float) -> Tensor:

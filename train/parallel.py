@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import nn
 from torch._C._distributed_c10d import HashStore
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
 from train.model import Trainee, decoder_layers
 
@@ -94,6 +94,7 @@ def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks, replica
     for layer in decoder_layers(trainee.model):
         fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard, ignored_params=whole)
     fully_shard(trainee, mesh=mesh, mp_policy=policy, reshard_after_forward=False, ignored_params=whole)
+    register_fsdp_forward_method(trainee, "next_logits")
     if ranks.world_size > 1:
         for module in trainee.modules():
             if isinstance(module, FSDPModule):

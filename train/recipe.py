@@ -157,6 +157,32 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Generation:
+    """Replies to a few fixed prompts at each validation, to be read in the report: before, in between and after.
+
+    Args:
+        prompts: Text file with one prompt a line; three built-in ones where it is not given.
+        max_tokens: End a reply after so many tokens; 0 generates nothing.
+    """
+
+    prompts: Path | None = None
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Where figures go besides metrics.jsonl and TensorBoard, which are always written.
+
+    Args:
+        service: Weights & Biases or trackio, each an extra package; both read their own environment variables.
+        project: Project of the run there.
+    """
+
+    service: Literal["none", "wandb", "trackio"] = "none"
+    project: str = "chaku"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """What a killed run resumes from.
 
@@ -186,6 +212,8 @@ class Recipe:
         optimizer: AdamW.
         schedule: How long, and at what learning rate.
         validation: Loss on held-out windows.
+        generation: Replies to a few fixed prompts.
+        tracking: Where figures go besides metrics.jsonl and TensorBoard.
         checkpoint: What a killed run resumes from.
         seed: Seed of whatever the model draws at random.
     """
@@ -200,6 +228,8 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     validation: Validation = field(default_factory=Validation)
+    generation: Generation = field(default_factory=Generation)
+    tracking: Tracking = field(default_factory=Tracking)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     seed: int = 0
 
@@ -210,7 +240,10 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in `chaku.json`."""
-        return {**asdict(self), "out": str(self.out), "data": {"path": str(self.data.path), "seed": self.data.seed}}
+        values = asdict(self)
+        values["out"], values["data"]["path"] = str(self.out), str(self.data.path)
+        values["generation"]["prompts"] = self.generation.prompts and str(self.generation.prompts)
+        return values
 
 
 _AT_LEAST = {
@@ -231,6 +264,7 @@ _AT_LEAST = {
     ("schedule", "warmup_steps"): 0,
     ("validation", "every"): 0,
     ("validation", "windows"): 0,
+    ("generation", "max_tokens"): 0,
     ("checkpoint", "every"): 0,
     ("checkpoint", "keep"): 1,
 }

@@ -2,9 +2,7 @@
 
 import errno
 import json
-import os
-import subprocess
-import time
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
@@ -16,15 +14,14 @@ from safetensors.torch import load_file
 
 from templates.errors import InputError
 from tests.train import tiny
-from tests.train.test_main import arguments, command, killed_after, metrics, record
+from tests.train.processes import killed_after, run, signalled_after
+from tests.train.test_main import arguments, metrics, record
 from train.checkpoint import Checkpoints, Progress
 from train.cli import main
 from train.model import Trainee
 from train.optimizer import adamw
 from train.parallel import process_group, shard
 from train.recipe import Checkpoint, Optimizer
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
@@ -126,32 +123,22 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint(
 def test_a_run_goes_on_with_another_number_of_ranks(
     tmp_path: Path, model_directory: Path, data_directory: Path
 ) -> None:
-    argv = arguments(model_directory, data_directory, tmp_path / "model", "--checkpoint.keep=9")
-    killed_after(3, command(*argv), tmp_path / "model")
-    stopped_after(6, command(*argv, torchrun=True), tmp_path / "model")
+    out = tmp_path / "model"
+    argv = arguments(model_directory, data_directory, out, "--checkpoint.keep=9")
+    killed_after(3, argv, out)  # alone
+    assert signalled_after(6, argv, out, number=signal.SIGTERM, ranks=2) == [0, 0]
     steps = [int(name.removeprefix("step-")) for name in names(tmp_path / "model.run" / "checkpoints")]
     assert 2 in steps and 6 <= steps[-1] < 10
-    assert main(argv) == 0
+    assert main(argv) == 0  # alone again
     assert main(arguments(model_directory, data_directory, tmp_path / "whole")) == 0
     ours, theirs = (list(metrics(tmp_path / name, "loss").values()) for name in ("model", "whole"))
     assert ours == pytest.approx(theirs, abs=1e-5)
 
 
-def stopped_after(step: int, argv: list[str], out: Path) -> None:
-    """Start a run on two ranks, and have torchrun end both once a step is done."""
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    path = out.with_name(f"{out.name}.run") / "metrics.jsonl"
-    while f'"step": {step}, "loss"' not in path.read_text():
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.terminate()
-    process.wait()
-
-
 def test_hybrid_sharding_over_two_ranks_equals_one(tmp_path: Path, model_directory: Path, data_directory: Path) -> None:
     argv = arguments(model_directory, data_directory, tmp_path / "two", "--parallel.replicas=2")
     whole = arguments(model_directory, data_directory, tmp_path / "one")
-    subprocess.run(command(*argv, torchrun=True), check=True, capture_output=True, env=ENVIRONMENT)
+    run(argv, ranks=2)
     assert main(whole) == 0
     ours, theirs = (list(metrics(tmp_path / name, "loss").values()) for name in ("two", "one"))
     assert ours == pytest.approx(theirs, abs=1e-5)

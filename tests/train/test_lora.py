@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import templates
 from templates.errors import InputError
 from tests.train import tiny
+from tests.train.processes import killed_after, run
 from tests.train.test_attention import packed
-from tests.train.test_main import arguments, command, killed_after, metrics
+from tests.train.test_main import arguments, metrics
 from train import lora
 from train.attention import register, sdpa_varlen
 from train.cli import main
@@ -86,22 +85,20 @@ def test_merged_equals_base_and_adapter(adapter: Path, model_directory: Path, tm
 def test_checkpoints_hold_adapters_alone_and_a_killed_run_goes_on_to_the_bit(
     adapter: Path, model_directory: Path, data_directory: Path, tmp_path: Path
 ) -> None:
-    argv = command(*arguments(model_directory, data_directory, tmp_path / "adapter", *LORA, "--lora.dropout=0.1"))
-    whole = command(*arguments(model_directory, data_directory, tmp_path / "whole", *LORA, "--lora.dropout=0.1"))
-    subprocess.run(whole, check=True, capture_output=True)
+    argv = arguments(model_directory, data_directory, tmp_path / "adapter", *LORA, "--lora.dropout=0.1")
+    run(arguments(model_directory, data_directory, tmp_path / "whole", *LORA, "--lora.dropout=0.1"))
     killed_after(5, argv, tmp_path / "adapter")
     for checkpoint in (tmp_path / "adapter.run" / "checkpoints").glob("step-*"):
         saved = FileSystemReader(checkpoint).read_metadata().state_dict_metadata
         assert len([name for name in saved if name.startswith("model.")]) == len(load_file(adapter / lora.WEIGHTS))
         assert all("lora_" in name or "param_groups" in name for name in saved)
-    subprocess.run(argv, check=True, capture_output=True)
+    run(argv)
     ours, theirs = (tmp_path / name / lora.WEIGHTS for name in ("adapter", "whole"))
     assert ours.read_bytes() == theirs.read_bytes()
 
 
 def test_two_ranks_equal_one(adapter: Path, model_directory: Path, data_directory: Path, tmp_path: Path) -> None:
-    argv = command(*arguments(model_directory, data_directory, tmp_path / "adapter", *LORA), torchrun=True)
-    subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    run(arguments(model_directory, data_directory, tmp_path / "adapter", *LORA), ranks=2)
     ours, theirs = (load_file(path / lora.WEIGHTS) for path in (tmp_path / "adapter", adapter))
     assert ours.keys() == theirs.keys()
     for name, weight in ours.items():

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from templates.errors import InputError
 from tests.train import tiny
+from tests.train.processes import killed_after, run, signalled_after
 from train.cli import main
 
 STEPS = 10
@@ -36,14 +36,10 @@ def arguments(model: Path, data: Path, out: Path, *more: str) -> list[str]:
         "schedule.max_steps": STEPS,
         "schedule.epochs": 10,
         "validation.every": 4,
+        "generation.max_tokens": 4,
         "checkpoint.every": 2,
     }
     return [*(f"--{name}={value}" for name, value in values.items()), *more]
-
-
-def command(*argv: str, torchrun: bool = False) -> list[str]:
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2"] if torchrun else []
-    return [sys.executable, *launcher, "-m", "chaku", "train", *argv]
 
 
 def metrics(out: Path, name: str) -> dict[int, float]:
@@ -77,7 +73,12 @@ def test_a_run_leaves_a_model_its_figures_and_no_checkpoints(undisturbed: Path) 
     assert list(held_out) == [0, 4, 8, 10]
     assert held_out[10] == figures["held_out_loss"]
     run = undisturbed.with_name("model.run")
-    assert sorted(path.name for path in run.iterdir()) == ["metrics.jsonl", "report.html", "tensorboard"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "generations.jsonl",
+        "metrics.jsonl",
+        "report.html",
+        "tensorboard",
+    ]
     assert sorted(path.name for path in undisturbed.parent.iterdir()) == ["model", "model.run"]
 
 
@@ -94,12 +95,12 @@ def test_killed_and_resumed_equals_undisturbed_to_the_bit(
     tmp_path: Path, undisturbed: Path, model_directory: Path, data_directory: Path
 ) -> None:
     out = tmp_path / "model"
-    argv = command(*arguments(model_directory, data_directory, out))
-    steps = sorted(random.sample(range(1, STEPS - 1), 3))
+    argv = arguments(model_directory, data_directory, out)
+    steps = sorted(random.sample(range(1, STEPS - 1), 5))
     for step in steps:
-        assert killed_after(step, argv, out) == -signal.SIGKILL, steps
+        killed_after(step, argv, out)
         assert not out.exists()
-    subprocess.run(argv, check=True, capture_output=True)
+    run(argv)
     ours, theirs = record(out)["figures"], record(undisturbed)["figures"]
     for name in ("loss", "held_out_loss", "held_out_accuracy", "before_held_out_loss", "tokens", "supervised_tokens"):
         assert ours[name] == theirs[name], (name, steps)
@@ -107,39 +108,26 @@ def test_killed_and_resumed_equals_undisturbed_to_the_bit(
     assert (out / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes(), steps
 
 
-def killed_after(step: int, argv: list[str], out: Path) -> int:
-    """Start a run and kill it as soon as it has written the figures of a step; its exit code."""
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    path = out.with_name(f"{out.name}.run") / "metrics.jsonl"
-    while process.poll() is None:
-        if path.is_file() and f'"step": {step}, "loss"' in path.read_text():
-            process.kill()
-        time.sleep(0.002)
-    return process.wait()
-
-
-def test_sigterm_saves_and_the_same_command_goes_on(
-    tmp_path: Path, undisturbed: Path, model_directory: Path, data_directory: Path
+@pytest.mark.parametrize("notice", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_notice_saves_and_the_same_command_goes_on(
+    tmp_path: Path, undisturbed: Path, model_directory: Path, data_directory: Path, notice: signal.Signals
 ) -> None:
     out = tmp_path / "model"
     argv = arguments(model_directory, data_directory, out, "--checkpoint.every=0")
-    process = subprocess.Popen(command(*argv), stderr=subprocess.PIPE, text=True)
-    path = out.with_name("model.run") / "metrics.jsonl"
-    while not (path.is_file() and '"step": 2' in path.read_text()):
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.terminate()
-    _, said = process.communicate()
-    assert process.returncode == 0
-    assert "stopped by SIGTERM" in said
+    assert signalled_after(2, argv, out, number=notice) == [0]
     assert not out.exists()
+    [checkpoint] = (tmp_path / "model.run" / "checkpoints").iterdir()
+    assert 2 <= int(checkpoint.name.removeprefix("step-")) < STEPS
     assert main(argv) == 0
     assert record(out)["figures"]["loss"] == record(undisturbed)["figures"]["loss"]
 
 
-def test_two_ranks_equal_one(tmp_path: Path, undisturbed: Path, model_directory: Path, data_directory: Path) -> None:
+def test_two_ranks_under_torchrun_equal_one(
+    tmp_path: Path, undisturbed: Path, model_directory: Path, data_directory: Path
+) -> None:
     out = tmp_path / "model"
-    argv = command(*arguments(model_directory, data_directory, out), torchrun=True)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "chaku", "train"]
+    argv = [*launcher, *arguments(model_directory, data_directory, out)]
     subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert list(metrics(out, "loss").values()) == pytest.approx(list(metrics(undisturbed, "loss").values()), abs=1e-5)
     ours, theirs = record(out)["figures"], record(undisturbed)["figures"]
@@ -184,7 +172,7 @@ def test_another_recipe_does_not_go_on_from_this_ones_checkpoints(
     tmp_path: Path, model_directory: Path, data_directory: Path
 ) -> None:
     out = tmp_path / "model"
-    killed_after(5, command(*arguments(model_directory, data_directory, out)), out)
+    killed_after(5, arguments(model_directory, data_directory, out), out)
     with pytest.raises(InputError, match=r"optimizer.lr was 0.003, is 0.1"):
         main(arguments(model_directory, data_directory, out, "--optimizer.lr=0.1"))
     assert list((tmp_path / "model.run" / "checkpoints").iterdir())
