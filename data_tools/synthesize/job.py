@@ -17,6 +17,7 @@ from data_tools.synthesize.outputs import write_outputs
 from data_tools.synthesize.progress import showing
 from data_tools.synthesize.prompt_files import Prompts
 from data_tools.synthesize.records import Outcome
+from data_tools.synthesize.report import write_report
 from data_tools.synthesize.run import Overrides, Run, Stream, collect
 from data_tools.synthesize.seed_tasks import Seed, digest_of, load_seeds
 from data_tools.synthesize.self_instruct import self_instruct
@@ -81,6 +82,7 @@ def synthesize(options: Options) -> Summary:
     finally:
         if outcome.tasks:
             write_outputs(options.out, outcome)
+            write_report(options.out, outcome, seeds, _facts(options, store, prompts))
         store.close()
 
 
@@ -104,7 +106,7 @@ async def _run(
             prompts=prompts,
             seeds=seeds,
             target=options.target,
-            structured=await _offers_schemas(client),
+            structured=store.settle("structured", await _offers_schemas(client)),
             lookback=store.settle("lookback", _LOOKBACK * options.concurrency),
             seed=options.seed,
             overrides=options.overrides,
@@ -114,6 +116,16 @@ async def _run(
             ended = await collect(run, _stream(run, options))
     seconds = time.monotonic() - begun
     return Summary(outcome, store.sums(), ended, client.asked, seconds, budget.dollars, run.structured)
+
+
+def _facts(options: Options, store: Store, prompts: Prompts) -> dict[str, object]:
+    """What the report says of the run."""
+    settings = {name: store.settled(name) for name in ("method", "model", "language", "seed", "structured")}
+    own = {"evol-instruct": {"rounds": options.rounds}, "multi-turn": {"turns": options.turns}}.get(options.method, {})
+    asked = {name.replace("_", " "): value for name, value in asdict(options.overrides).items()}
+    files = {"seeds": options.seeds or "ours", "prompts": options.prompts or "ours", "prompts sha256": prompts.digest}
+    sums = {f"{name.replace('_', ' ')} in the store": value for name, value in asdict(store.sums()).items()}
+    return {**settings, **own, **asked, **files, **sums}
 
 
 def _stream(run: Run, options: Options) -> Stream:

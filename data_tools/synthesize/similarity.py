@@ -75,8 +75,11 @@ class SimilarityIndex:
         self._texts.append(self._coded(tokens))
         self._lengths.append(len(tokens))
 
-    def most_similar(self, text: str, *, above: float = THRESHOLD) -> Neighbour | None:
-        """The text with the highest ROUGE-L, the first of equals, or None where none is above `above`."""
+    def most_similar(self, text: str, *, above: float = THRESHOLD, other_than: int | None = None) -> Neighbour | None:
+        """The text with the highest ROUGE-L, the first of equals, or None where none is above `above`.
+
+        `other_than` is the place of a text that does not count.
+        """
         tokens = tokenize(text)
         if not tokens or not self._texts:
             return None
@@ -84,6 +87,8 @@ class SimilarityIndex:
         for index, most in self._worth_comparing(tokens, above):
             if _f_measure(most, len(tokens), self._lengths[index]) + _SLACK < best.score:
                 break  # in falling order of their bounds: no later one can be better
+            if index == other_than:
+                continue
             other = self._texts[index]
             score = _f_measure(LCSseq.similarity(coded, other), len(coded), len(other))
             if score > best.score or (score == best.score and -1 < index < best.place):
