@@ -84,7 +84,7 @@ def fill(
     >>> question = Question("1", "stem", ("Why is ice light?",))
     >>> template = JudgePrompt("single-v1", "Grade it.", "{question}|{answer}", "rating")
     >>> fill(template, question, [["It is wide."]], turn=1)[1]["content"]
-    'Why is ice light?|<answer-56f24f8f21>\\nIt is wide.\\n</answer-f1adbcda2f>'
+    'Why is ice light?|<answer-56f24f8f21>\\nIt is wide.\\n</answer-56f24f8f21>'
     """
     values = _values(question, answers, turn=turn)
 

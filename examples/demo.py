@@ -53,6 +53,7 @@ def main() -> None:
     with serving(after, ui=True) as (api, page, server):
         stopped_after = stop_rate(api, data, work / "replies-after.json")
         ask(api)
+        compare(data, before, after)
         summarise(data, after, (stopped_before, stopped_after), (api, page))
         if not args.once:
             stay_up(page, server)
@@ -181,6 +182,15 @@ def ask(api: str) -> None:
     print()
 
 
+def compare(data: Path, before: Path, after: Path) -> None:
+    """Before and after training, by what needs no judge: held-out loss, and the replies of both."""
+    work = after.parent
+    held_out = ("--held-out", str(data / "conversations" / "held_out.jsonl"))
+    replies = ("--replies", str(work / "replies-before.json"), str(work / "replies-after.json"))
+    options = (*held_out, *replies, "--out", str(work / "comparison"))
+    step("Is it better than before?", "evaluate", "compare", str(before), str(after), *options)
+
+
 def summarise(data: Path, model: Path, stopped: tuple[str, str], addresses: tuple[str, str]) -> None:
     """The figures of the run, one table."""
     counts = read_json(data / "manifest.json")["counts"]
@@ -193,6 +203,7 @@ def summarise(data: Path, model: Path, stopped: tuple[str, str], addresses: tupl
         ("held-out loss", f"{figures['before_held_out_loss']:.4f} -> {figures['held_out_loss']:.4f}"),
         ("training speed", f"{figures['tokens_per_second']:.0f} tokens/s"),
         ("replies ended by themselves", f"{stopped[0]} -> {stopped[1]}"),
+        ("before and after", str(model.parent / "comparison" / "report.html")),
         ("API", addresses[0]),
         ("chat page", addresses[1]),
     ):
