@@ -13,8 +13,13 @@ _CAUSES = (
     (r"Model architectures? .* (is|are) not supported", "vLLM does not know this kind of model: {line}"),
     (r"max_model_len|max seq len .* KV cache", "its context does not fit: {line}"),
     (r"ModuleNotFoundError|ImportError", "a package is missing or broken: {line}"),
+    (
+        r"EngineDeadError|died unexpectedly",
+        "its engine was killed, as the system does when memory runs out, or crashed",
+    ),
 )
 _LAST_ERROR = re.compile(r"^(?:.*\s)?((?:[\w.]+)?(?:Error|Exception|Exit)\b:? .*|error: .*)$")
+_INFO = re.compile(r"^(\(\w+ pid=\d+\)\s*)?INFO\b")
 _PREFIX = re.compile(r"^(\(\w+ pid=\d+\)\s*)?((ERROR|WARNING|INFO)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+)?(\[[^\]]*\]\s*)?")
 
 
@@ -24,7 +29,9 @@ def cause_of_death(log: Path, exit_code: int) -> str:
     >>> cause_of_death(Path("engine.log"), 1)
     'its port is in use by another program: OSError: [Errno 98] Address already in use'
     """
-    lines = [_PREFIX.sub("", line).strip() for line in _tail(log).splitlines()]
+    # What vLLM says at the level INFO holds its arguments, among them words that look like causes.
+    told = [line for line in _tail(log).splitlines() if not _INFO.match(line)]
+    lines = [_PREFIX.sub("", line).strip() for line in told]
     for pattern, text in _CAUSES:
         found = next((line for line in reversed(lines) if re.search(pattern, line)), None)
         if found:

@@ -22,8 +22,6 @@ from templates import InputError
 
 # What the cache of keys and values may take on a CPU. vLLM's own default is half of the machine's memory.
 CPU_CACHE_GIB = 2
-# Requests that run may finish within this when the engine is asked to stop.
-DRAIN_SECONDS = 20
 _LONGEST_ON_CPU = 8192
 # Proxies close a connection that is silent for a minute.
 _KEEP_ALIVE_SECONDS = 15
@@ -69,7 +67,6 @@ def engine_command(model: ServedModel, *, prompts: Prompts | None, options: Engi
         argv += ["--middleware", path]
     environment[SETTINGS_VARIABLE] = options.settings.to_json()
     argv += ["--disable-uvicorn-access-log", "--sse-keep-alive-interval", str(_KEEP_ALIVE_SECONDS)]
-    argv += ["--shutdown-timeout", str(DRAIN_SECONDS)]
     if options.adapters:
         argv += ["--enable-lora", "--max-lora-rank", str(max(adapter.rank for adapter in options.adapters))]
         argv += ["--lora-modules", *(f"{adapter.name}={adapter.path}" for adapter in options.adapters)]

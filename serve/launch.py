@@ -14,7 +14,7 @@ from serve.key_file import default_path, digest, read_keys
 from serve.middleware.settings import Limits, Settings, with_limits
 from serve.model_directory import ServedModel, look_at
 from serve.processes import refuse_busy_port
-from serve.prompt_check import check_prompts
+from serve.prompt_check import check_prompts_apart
 from serve.run_state import new_run_directory
 from serve.supervisor import Service, python_service, supervise
 from templates import InputError
@@ -110,7 +110,7 @@ def _refuse_busy_ports(args: argparse.Namespace, count: int) -> None:
 
 
 def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions) -> Service:
-    prompts = check_prompts(model, ignore_fingerprint=args.ignore_fingerprint)
+    prompts = check_prompts_apart(model, ignore_fingerprint=args.ignore_fingerprint)
     command = engine_command(model, prompts=prompts, options=options)
     name = "engine" if options.share == 1 else f"engine of {model.name}"
     return Service(name, command.argv, command.environment, f"{_root(args.host, options.port)}/health")

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 from serve.model_directory import ServedModel
@@ -45,6 +47,12 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | 
     if recorded is not None and not ignore_fingerprint:
         _refuse_changes(model, recorded, encoder.fingerprint.parts)
     return Prompts(encoder.fingerprint.digest, tuple(encoder.stop_strings))
+
+
+def check_prompts_apart(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | None:
+    """`check_prompts` in a process of its own, which takes transformers and PyTorch (400 MB) along when it ends."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(check_prompts, model, ignore_fingerprint=ignore_fingerprint).result()
 
 
 def _recorded(model: ServedModel) -> dict[str, str] | None:

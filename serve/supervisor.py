@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.console import Console
 from serve.run_state import write_state
 from serve.watched import STEADY_SECONDS, Service, Watched
 
-# vLLM lets running requests finish for DRAIN_SECONDS when it is asked to stop; after this it is killed.
-STOP_SECONDS = 30.0
+# Requests that run may finish within this; an engine that then takes longer than STOP_SECONDS to end is killed. vLLM's
+# own draining (`--shutdown-timeout`) is not used: with it a CPU engine hangs when it has finished (0.32).
+DRAIN_SECONDS = 30.0
+STOP_SECONDS = 15.0
 DRAINING = "draining"
 _POLL_SECONDS = 0.1
 
@@ -103,17 +106,24 @@ def _stop_all(watched: Sequence[Watched], stop: _Stop, console: Console, run: Pa
     """
     asked = max(stop.requests, 1)
     (run / DRAINING).touch()
-    deadline = time.monotonic() + STOP_SECONDS
     engines = [one for one in watched if one.service.drains]
     others = [one for one in watched if not one.service.drains]
+
+    def wait(seconds: float, is_over: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_over() and time.monotonic() < deadline and stop.requests <= asked:
+            time.sleep(_POLL_SECONDS)
+
     with console.status("stopping: running requests may finish (once more to stop at once)"):
+        wait(DRAIN_SECONDS, lambda: all(one.is_idle() for one in engines))
         for group in (engines, others):
             for one in group:
                 one.child.ask_to_stop()
-            while any(not one.child.is_dead() for one in group):
-                if time.monotonic() > deadline or stop.requests > asked:
-                    return
-                time.sleep(_POLL_SECONDS)
+            wait(STOP_SECONDS, partial(_are_dead, group))
+
+
+def _are_dead(watched: Sequence[Watched]) -> bool:
+    return all(one.child.is_dead() for one in watched)
 
 
 def python_service(

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from rich.console import Console
 
 from serve.causes import cause_of_death
+from serve.middleware.draining import RUNNING_HEADER
 from serve.processes import Child
 
 # A service that was ready for so long has recovered from what it died of before.
@@ -72,6 +73,10 @@ class Watched:
         elif self.state == "ready" and now > self._since + STEADY_SECONDS:
             self._deaths = 0
 
+    def is_idle(self) -> bool:
+        """Whether no request runs, now that new ones are turned away; true too of one that does not answer."""
+        return self.state != "ready" or self.child.is_dead() or not _running(self.service.ready_url)
+
     def shown(self) -> dict[str, Any]:
         """What `chaku serve --status` shows of it."""
         return {
@@ -105,6 +110,17 @@ class Watched:
 
     def _say(self, line: str, *, style: str | None = None) -> None:
         self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _running(url: str) -> int:
+    """Requests that still run on a server that drains; 0 where it has none, or does not say."""
+    try:
+        urllib.request.urlopen(url, timeout=_PROBE_SECONDS).close()  # noqa: S310 a server of ours, on the loopback
+    except urllib.error.HTTPError as refusal:
+        return int(refusal.headers.get(RUNNING_HEADER, 0))
+    except (urllib.error.URLError, OSError):
+        return 0
+    return 0
 
 
 def _answers(url: str) -> bool:

@@ -21,6 +21,11 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <modu
             "RuntimeError: Engine core initialization failed. See root cause above.\n",
             "out of memory: torch.OutOfMemoryError: tried to allocate 2 GiB",
         ),
+        (
+            "(APIServer pid=7) INFO 11-23 06:44:00 [x.py:1] non-default args: {'max_model_len': 512}\n"
+            "(APIServer pid=7) ERROR 11-23 06:44:09 [x.py:1] vllm.v1.engine.exceptions.EngineDeadError: see above\n",
+            "its engine was killed",
+        ),
         (TRACEBACK + "ValueError: first\n" + TRACEBACK + "RuntimeError: second\n", "RuntimeError: second"),
         ("api_server.py: error: unrecognized arguments: --nonsense\n", "unrecognized arguments: --nonsense"),
     ],

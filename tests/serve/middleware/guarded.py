@@ -32,12 +32,12 @@ async def plain(request: Request) -> Response:
     return PlainTextResponse(request.url.path)
 
 
-def application(*paths: str) -> Starlette:
-    """The application behind all of the middleware; settings are read from the environment when it starts."""
+def application() -> Starlette:
+    """The small application behind all of the middleware; settings are read from the environment when it is made."""
     posts = [
         Route(path, reply, methods=["POST"]) for path in ("/v1/chat/completions", "/v1/messages", "/v1/completions")
     ]
-    gets = [Route(path, plain) for path in ("/health", "/v1/models", "/secret", *paths)]
+    gets = [Route(path, plain) for path in ("/health", "/v1/models", "/secret")]
     app = Starlette(routes=[*posts, *gets])
     for path in reversed(ORDER):
         module, name = path.rsplit(".", 1)
