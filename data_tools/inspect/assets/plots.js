@@ -31,7 +31,8 @@ function drawFates(counts) {
 }
 
 function histogram(plot) {
-  const row = 24, left = 106, right = 56, width = 380;
+  const longest = Math.max(0, ...plot.bars.map(([label]) => label.length));
+  const row = 24, left = Math.min(190, Math.max(106, 7 * longest + 12)), right = 56, width = 380;
   const most = Math.max(1, ...plot.bars.map(([, count]) => count));
   const picture = svg("svg", { viewBox: `0 0 ${width} ${row * plot.bars.length}`, role: "img" });
   picture.append(svg("title", {}, plot.bars.map(([label, count]) => `${label}: ${number(count)}`).join(", ")));
