@@ -14,7 +14,8 @@ from evaluate.questions import json_lines, own_text
 from evaluate.statistics import share
 from templates import Message
 
-_MAX_TOKENS = 400
+# What the longest of these prompts needs.
+_MOST_TOKENS = 400
 _WORD = re.compile(r"[\w'’-]+")
 
 
@@ -34,13 +35,13 @@ def own_instructions() -> list[Instruction]:
 
 
 async def ask_instructions(
-    client: Client, instructions: Sequence[Instruction], *, on_answer: Callable[[], None]
+    client: Client, instructions: Sequence[Instruction], *, max_tokens: int, on_answer: Callable[[], None]
 ) -> dict[str, str]:
-    """The answers by id, at temperature 0."""
+    """The answers by id, at temperature 0 and of at most 400 tokens."""
 
     async def ask(one: Instruction) -> str:
         messages = [{"role": "user", "content": one.prompt}]
-        sampling = Sampling(max_tokens=_MAX_TOKENS, temperature=0.0)
+        sampling = Sampling(max_tokens=min(max_tokens, _MOST_TOKENS), temperature=0.0)
         reply = await client.ask(purpose="follow an instruction", task=one.id, messages=messages, sampling=sampling)
         on_answer()
         return reply.text

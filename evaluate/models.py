@@ -98,7 +98,7 @@ def _ask(model: Model, endpoint: Endpoint, store: str, asked: Asked) -> Model:
         async with open_client(endpoint, asked.out / store, concurrency=asked.concurrency) as client:
             model.answers, model.instructions = await asyncio.gather(
                 ask_questions(client, asked.questions, max_tokens=asked.max_tokens, on_answer=on_answer),
-                ask_instructions(client, instructions, on_answer=on_answer),
+                ask_instructions(client, instructions, max_tokens=asked.max_tokens, on_answer=on_answer),
             )
 
     with progress("answers", total=total) as report:

@@ -1,8 +1,10 @@
 """Votes of people on two answers, and whether the judge sees them as people do."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from evaluate.judge import Judge
@@ -44,6 +46,24 @@ async def agreement_with_people(
     return {"votes": len(votes), "unreadable": outcomes.count(None), **people_agree(read)}
 
 
-def read_people(database_url: str) -> list[Vote]:
-    """The arena's votes from the chat's database. Raises InputError where it holds none."""
-    raise InputError(f"--votes {database_url}: this chat keeps no votes")
+def read_votes_file(path: Path) -> list[Vote]:
+    """Votes from JSON Lines of `prompt`, `answer_a`, `answer_b` and `winner` (a, b, tie or both_bad).
+
+    Raises InputError where a line is no vote, or there is none.
+    """
+    votes = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"--votes {path}: {error.strerror}; give JSON Lines of votes") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            found = json.loads(line)
+            vote = Vote(str(found["prompt"]), str(found["answer_a"]), str(found["answer_b"]), found["winner"])
+            _OUTCOMES[vote.winner]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"--votes {path}, line {number}: not a vote ({error}); see docs/evaluate.md") from error
+        votes.append(vote)
+    if not votes:
+        raise InputError(f"--votes {path}: holds no vote")
+    return votes

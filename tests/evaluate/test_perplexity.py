@@ -5,8 +5,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from evaluate.perplexity import ConversationLoss, compare_losses, held_out_losses, summarise
-from templates import InputError, Message
-from templates.loading import load_encoder
+from templates import InputError, Message, load
+from templates.loading import load_encoder, load_tokenizer
+from tests.train.tiny import write_model
 
 
 def talk(*contents: str) -> list[Message]:
@@ -14,16 +15,26 @@ def talk(*contents: str) -> list[Message]:
     return [Message(role=role, content=text) for role, text in zip(roles, contents, strict=False)]  # type: ignore[arg-type]
 
 
-def test_losses_are_those_of_transformers(small_model: Path) -> None:
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """A tiny model under the Vicuna template, as `chaku train` writes it."""
+    directory = write_model(tmp_path / "tiny")
+    tokenizer = load_tokenizer(directory)
+    tokenizer.chat_template = load("vicuna_v1.1", tokenizer).text
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def test_losses_are_those_of_transformers(tiny_model: Path) -> None:
     conversations = [("a", talk("Hi", "Hello there.", "Name a colour.", "Blue is one.")), ("b", talk("2+2?", "4"))]
     calls: list[int] = []
     losses = held_out_losses(
-        small_model, [*conversations, ("none", talk("Hi"))], on_conversation=lambda: calls.append(1)
+        tiny_model, [*conversations, ("none", talk("Hi"))], on_conversation=lambda: calls.append(1)
     )
     assert [one.id for one in losses] == ["a", "b"]
     assert len(calls) == 3
-    model = AutoModelForCausalLM.from_pretrained(small_model, dtype=torch.float32)
-    encoder = load_encoder("tokenizer", small_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    encoder = load_encoder("tokenizer", tiny_model)
     for loss, encoded in zip(losses, encoder.encode([messages for _, messages in conversations]), strict=True):
         ids, mask = torch.tensor([encoded.ids]), torch.tensor([encoded.mask])
         with torch.no_grad():

@@ -53,21 +53,21 @@ def test_a_run_is_not_asked_twice(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     def command(url: str) -> list[str]:
         judge = ("--judge-url", url, "--judge-model", MODEL)
-        return [CHAKU, "evaluate", url, *judge, "--n", "20", "--concurrency", "4", "--out", str(tmp_path)]
+        return [CHAKU, "evaluate", url, *judge, "--n", "10", "--concurrency", "4", "--out", str(tmp_path)]
 
-    with running(Scripted(talk, seconds=0.02)) as server:
+    with running(Scripted(talk, seconds=0.01)) as server:
         process = subprocess.Popen(command(server.base_url))
         deadline = time.monotonic() + 30
-        while len(server.requests) < 50 and time.monotonic() < deadline:
+        while len(server.requests) < 40 and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert not (tmp_path / "report.json").exists()
         subprocess.run(command(server.base_url), check=True, env={**os.environ, "COLUMNS": "120"})
-        needed = 40 + 30 + 1 + 40  # answers, instructions, the probe, grades
+        needed = 20 + 30 + 1 + 20  # answers, instructions, the probe, grades
         assert needed <= len(server.requests) <= needed + 4  # what the kill cut off was asked again
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert report["judged"][0]["trust"]["readability"]["verdicts"] == 40
+    assert report["judged"][0]["trust"]["readability"]["verdicts"] == 20
 
 
 def test_verdicts_that_cannot_be_read_are_asked_again_and_counted(tmp_path: Path) -> None:
