@@ -15,11 +15,21 @@ MODEL ?=
 STEPS ?=
 ONCE ?=
 
-.PHONY: help demo test unit lint format clean
+# make alpaca, make wizardlm: records to make, the API that makes them, and how to train
+TARGET ?= 20
+TEACHER ?=
+BUDGET ?=
+MAX_TOKENS ?= 256
+RECIPE ?= examples/recipes/smollm2-135m-cpu.yaml
+
+.PHONY: help demo alpaca wizardlm test unit lint format clean
 
 help:
 	@echo "make demo   a dump -> windows -> training -> vLLM -> a chat page, on a small real model"
 	@echo "            DATA=dump.json  MODEL=directory  STEPS=60  ONCE=1 (exit after the summary)"
+	@echo "make alpaca, make wizardlm"
+	@echo "            seeds -> instruction data -> windows -> training -> vLLM, on the same model"
+	@echo "            TARGET=52000  TEACHER=URL  BUDGET=2M  MAX_TOKENS=3072  RECIPE=file.yaml  MODEL, STEPS, ONCE as above"
 	@echo "make test   lint, unit tests, end-to-end tests with vLLM, browser tests with Chromium"
 	@echo "make unit   lint and unit tests alone (a minute)"
 
@@ -45,7 +55,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf demo-run .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf demo-run alpaca-run wizardlm-run .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # --- what .venv holds; each stamp file says that a step is done -------------------------------------------------------
 

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=50_000, help="candidates, and texts of the pool")
     parser.add_argument("--sample", type=int, default=20, help="candidates that rouge_score judges")
     arguments = parser.parse_args()
-    rng = random.Random(0)
+    rng = random.Random(0)  # noqa: S311 no secret
     real = [record["instruction"] for path in arguments.files for record in json.loads(path.read_text("utf-8"))]
     pool = varied(real, arguments.size, rng, shares=(0.5,))
     candidates = varied(real, arguments.size, rng, shares=(0.1, 0.2, 0.4, 0.6, 0.8))

@@ -25,7 +25,9 @@ async def evol_instruct(run: Run, *, rounds: int = ROUNDS) -> Stream:
     seeds = list(run.seeds)
     run.random("order of the seeds").shuffle(seeds)
     seen = {seed.question for seed in seeds}
-    chains = in_order(lambda n: _chain(run, n, seeds[n], rounds), width=run.width, count=len(seeds))
+    chains = in_order(
+        lambda n: _chain(run, n, seeds[n], rounds), width=run.width, count=len(seeds), unpaid=run.lookback
+    )
     async for results in chains:
         yield [_once(result, seen) for result in results]
 
@@ -47,6 +49,8 @@ async def _chain(run: Run, number: int, seed: Seed, rounds: int) -> list[Result]
         try:
             result = await _evolve(run, f"evol-{number:06}-{round_}", seed, parent, text)
         except BudgetSpent:
+            if not results:
+                raise
             break  # the rounds before are paid for, and kept
         results.append(result)
         if isinstance(result, Kept):

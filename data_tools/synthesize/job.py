@@ -80,7 +80,7 @@ def synthesize(options: Options) -> Summary:
         _settle(store, options, model=model, seeds=digest_of(seeds), prompts=prompts.digest)
         return asyncio.run(_run(options, store=store, model=model, prompts=prompts, seeds=seeds, outcome=outcome))
     finally:
-        if outcome.tasks:
+        if outcome.begun:
             write_outputs(options.out, outcome)
             write_report(options.out, outcome, seeds, _facts(options, store, prompts))
         store.close()
@@ -112,6 +112,7 @@ async def _run(
             overrides=options.overrides,
             outcome=outcome,
         )
+        outcome.begun = True
         async with showing(run):
             ended = await collect(run, _stream(run, options))
     seconds = time.monotonic() - begun

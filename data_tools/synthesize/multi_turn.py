@@ -29,7 +29,9 @@ async def multi_turn(run: Run, *, turns: int = TURNS) -> Stream:
     """Results, a conversation of up to `turns` pairs at a time, without end: seeds come again, with other manners."""
     seeds = list(run.seeds)
     run.random("order of the seeds").shuffle(seeds)
-    async for result in in_order(lambda n: _converse(run, n, seeds[n % len(seeds)], turns), width=run.width):
+    async for result in in_order(
+        lambda n: _converse(run, n, seeds[n % len(seeds)], turns), width=run.width, unpaid=run.lookback
+    ):
         yield [result]
 
 

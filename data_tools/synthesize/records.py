@@ -106,11 +106,15 @@ Result: TypeAlias = Kept | Reject
 
 @dataclass(slots=True)
 class Outcome:
-    """All results so far, in an order that does not depend on which reply came first."""
+    """All results so far, in an order that does not depend on which reply came first.
+
+    `begun` says whether the server took the first request, so that there is something to write.
+    """
 
     kept: list[Kept] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
     tasks: int = 0
+    begun: bool = False
 
     def add(self, result: Result) -> None:
         """Take a result."""

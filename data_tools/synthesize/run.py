@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -60,7 +59,7 @@ class Run:
 
     def width(self) -> int:
         """How many tasks may be under way: never more than what is still wanted, lest replies be paid for in vain."""
-        return 0 if self.client.budget.spent else max(1, min(self.lookback, self.target - len(self.outcome.kept)))
+        return max(1, min(self.lookback, self.target - len(self.outcome.kept)))
 
     def random(self, task: str) -> random.Random:
         """The random generator of a task."""
@@ -106,17 +105,21 @@ class Run:
 
 
 async def in_order(
-    start: Callable[[int], Coroutine[Any, Any, T]], *, width: Callable[[], int], count: int | None = None
+    start: Callable[[int], Coroutine[Any, Any, T]],
+    *,
+    width: Callable[[], int],
+    count: int | None = None,
+    unpaid: int = 1,
 ) -> AsyncGenerator[T, None]:
     """Run numbered tasks, at most `width()` at once, and give their results by number; `count` None: without end.
 
-    Task n is begun only after the consumer has taken the results of those before n - width(). A task for which the
-    budget does not suffice has none.
+    Task n is begun only after the consumer has taken the results of those before n - width(). It ends after `unpaid`
+    tasks in a row for which the budget did not suffice: at once where a result depends on those before it.
     """
     under_way: deque[asyncio.Task[T]] = deque()
-    begun = 0
+    begun = missing = 0
     try:
-        while True:
+        while missing < unpaid:
             while len(under_way) < width() and (count is None or begun < count):
                 under_way.append(asyncio.create_task(start(begun)))
                 begun += 1
@@ -126,8 +129,13 @@ async def in_order(
                     break
             if not under_way:
                 return
-            with suppress(BudgetSpent):
-                yield await under_way[0]
+            try:
+                result = await under_way[0]
+            except BudgetSpent:
+                missing += 1
+            else:
+                missing = 0
+                yield result
             under_way.popleft()
     finally:
         for task in under_way:

@@ -81,7 +81,7 @@ async def self_instruct(run: Run) -> Stream:
 
     def width() -> int:
         making = sum(len(one.instances) for one in waiting)
-        return run.width() and max(1, run.width() - making)
+        return max(1, run.width() - making)
 
     asked = in_order(lambda number: _invent(run, number, pool), width=width)
     try:

@@ -105,6 +105,19 @@ def test_a_run_that_ends_early_goes_on_as_if_it_had_not(server: Scripted, tmp_pa
     assert rest.sums.replies == rest.sums.attempts == rest.sums.requests
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_a_budget_ended_is_replayed_as_it_was(server: Scripted, tmp_path: Path, method: str) -> None:
+    server.most_seconds = 0.02
+    limited = options(server, tmp_path, method, budget=Limit(23, "requests"), target=1000)
+    first = synthesize(limited)
+    names = ("alpaca.jsonl", "rejected.jsonl")
+    before = [(tmp_path / name).read_bytes() for name in names]
+    again = synthesize(limited)
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+    assert again.ended == first.ended == "the budget is spent"
+    assert (again.asked, again.sums) == (0, first.sums)
+
+
 @pytest.mark.parametrize("method", ["alpaca", "self-instruct"])
 def test_a_higher_target_adds_to_what_is_there(server: Scripted, tmp_path: Path, method: str) -> None:
     first = synthesize(options(server, tmp_path, method))
