@@ -71,6 +71,8 @@ def read_keys(path: Path) -> list[Key]:
         return [Key(**entry) for entry in listed]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give another file by --keys") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of keys ({error!r}); `chaku keys add` writes one") from error
 

@@ -1,5 +1,6 @@
 """All of the middleware, in its order, around a small application that stands for vLLM's."""
 
+import asyncio
 import importlib
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ async def reply(request: Request) -> Response:
     asked = await request.json()
     usage = SimpleNamespace(prompt_tokens=10, completion_tokens=5)
     request.state.request_metadata = SimpleNamespace(final_usage_info=usage)
+    await asyncio.sleep(asked.get("seconds", 0))
     if asked.get("fail") == "raises":
         raise ZeroDivisionError
     if asked.get("fail"):
