@@ -24,6 +24,9 @@ examples:
   chaku train --config examples/recipes/smollm2-135m-cpu.yaml --model.path MODEL_DIR --data.path data/ \\
       --out model/ --schedule.max_steps 20
 
+  # before a long run: memory, time, one step, saving, reading back and stopping, tried in a minute
+  chaku train --config RECIPE.yaml --model.path MODEL_DIR --data.path data/ --out model/ --dry-run
+
   # on eight GPUs
   torchrun --nproc-per-node 8 -m chaku train --config examples/recipes/vicuna-7b.yaml \\
       --model.path MODEL_DIR --data.path data/ --out vicuna/"""
@@ -38,6 +41,10 @@ def main(argv: list[str]) -> int:
     recipe = parse(argv)
     if os.environ.get("RANK", "0") == "0":
         print("chaku: loading torch ...", file=sys.stderr)
+    if "--dry-run" in argv:
+        from train.dry_run import dry_run
+
+        return dry_run(recipe)
     from train.main import train
 
     return train(recipe)
@@ -55,9 +62,10 @@ def parse(argv: list[str]) -> Recipe:
         print_config=None,
     )
     parser.add_argument("--config", action="config", metavar="RECIPE.yaml", help="Recipe to start from.")
+    parser.add_argument("--dry-run", action="store_true", help="Try everything that the run needs, in a minute.")
     parser.add_class_arguments(Recipe)
     try:
         values = vars(parser.instantiate(parser.parse_args(argv)))
     except ArgumentError as error:
         raise InputError(" ".join(str(error).split()) + "; see `chaku train --help`") from error
-    return Recipe(**{name: value for name, value in values.items() if name != "config"})
+    return Recipe(**{name: value for name, value in values.items() if name not in ("config", "dry_run")})

@@ -1,8 +1,9 @@
 """A training run: set up, fit, validate, write the model."""
 
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 
+import torch
 from transformers.utils import logging as transformers_logging
 
 from data_tools.atomic import refuse_foreign
@@ -10,12 +11,13 @@ from train.checkpoint import Checkpoints, identity_of
 from train.export import MARKER, export, is_result_of
 from train.inputs import digest_of_data, digest_of_model, read_inputs
 from train.interrupts import garbage_by_hand, told_to_stop
+from train.memory import memory_of, out_of_memory, refuse_too_large
 from train.metrics import Metrics, say
 from train.model import compute_dtype
 from train.parallel import process_group
 from train.recipe import Recipe, check
 from train.report import write_report
-from train.run import Run, evaluate, say_once, set_up, take_step
+from train.run import Run, evaluate, record_of, say_once, set_up, take_step
 from train.tracking import Tracker, refuse_missing
 
 
@@ -41,9 +43,14 @@ def train(recipe: Recipe) -> int:
             say_once(ranks, f"{recipe.out}: is already the result of this recipe on these windows")
         else:
             checkpoints.latest()  # refuses another run's checkpoints before the weights are read
-            run = set_up(recipe, ranks, inputs, checkpoints)
-            if not fit(run):
-                return 0
+            memory = memory_of(recipe, inputs.config, window=int(inputs.manifest["window"]), ranks=ranks)
+            refuse_too_large(recipe, memory, ranks=ranks)
+            try:
+                run = set_up(recipe, ranks, inputs, checkpoints)
+                if not fit(run):
+                    return 0
+            except torch.OutOfMemoryError as error:
+                raise out_of_memory(recipe, memory, ranks=ranks) from error
             checkpoints.wait()
             best = checkpoints.load_best(run.trainee)
             write(replace(run, progress=best) if best else run)
@@ -115,22 +122,14 @@ def _is_due(step: int, every: int) -> bool:
 
 def write(run: Run) -> None:
     """Write the model directory with the record of how it came to be."""
-    inputs, progress = run.inputs, run.progress
-    record = {
-        "fingerprint": asdict(inputs.encoder.fingerprint),
-        "template": inputs.manifest["template"],
-        "data": inputs.manifest,
-        "recipe": run.recipe.as_dict(),
-        "identity": run.checkpoints.identity,
-        "figures": progress.summary(),
-    }
+    inputs = run.inputs
     export(
         run.trainee,
         run.recipe.out,
         config=inputs.config,
         tokenizer=inputs.tokenizer,
         encoder=inputs.encoder,
-        record=record,
+        record=record_of(run),
         ranks=run.ranks,
     )
     say_once(run.ranks, f"wrote {run.recipe.out} (metrics in {run.recipe.run_directory})")

@@ -30,7 +30,7 @@ def merge(adapter: Path, out: Path, *, base: str | None = None) -> None:
     record = _read_record(adapter)
     base = base or str(record["recipe"]["model"]["path"])
     config = scaled(read_config(base), Rope(**record["recipe"]["rope"]))
-    model = _merged(base, adapter, config)
+    model = merged(base, adapter, config)
     with whole_directory(out, marker=MARKER) as temporary, one_line_for_a_full_disk(out):
         model.save_pretrained(temporary)
         write_companions(
@@ -51,7 +51,7 @@ def _read_record(adapter: Path) -> dict[str, Any]:
     return record
 
 
-def _merged(base: str, adapter: Path, config: PretrainedConfig) -> PreTrainedModel:
+def merged(base: str, adapter: Path, config: PretrainedConfig) -> PreTrainedModel:
     """The base model in its own type with the adapter added to each layer, one layer at a time."""
     model = AutoModelForCausalLM.from_pretrained(
         base, config=config, dtype=saved_dtype(config), use_safetensors=True, trust_remote_code=False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.atomic import whole_file
+from train.metrics import GENERATIONS, METRICS
 from train.plots import Points, in_short, line_plot
 
 FILE_NAME = "report.html"
@@ -21,6 +22,7 @@ _PLOTS = (
     ("Learning rate", ("learning_rate",), "of the optimizer's step"),
     ("Gradient norm", ("grad_norm",), "before clipping"),
     ("Speed", ("tokens_per_second", "supervised_tokens_per_second"), "tokens a second, over all ranks"),
+    ("Use of the machine", ("mfu",), "model FLOPs (MFU), as a share of what the devices can do at most"),
 )
 _NAMES = {"loss": "training", "held_out_loss": "held-out", "tokens_per_second": "all tokens"}
 _NAMES["supervised_tokens_per_second"] = "supervised tokens"
@@ -41,7 +43,7 @@ def write_report(
 
     `state` says how the run ended, `summary` its final figures, `setting` where it ran (device, ranks, attention).
     """
-    series = read_series(directory / "metrics.jsonl")
+    series = read_series(directory / METRICS)
     counts: Mapping[str, Any] = manifest.get("counts", {})
     rejected = {rule: held["turns"] for rule, held in manifest.get("rejected", {}).items()}
     sections = [
@@ -49,6 +51,7 @@ def write_report(
         '<section class="plots">',
         *(_plot(title, names, note, series) for title, names, note in _PLOTS),
         "</section>",
+        _replies(read_replies(directory / GENERATIONS)),
         '<section class="tables">',
         _table("Recipe", flat(recipe)),
         _table("Data", {**{key: manifest.get(key) for key in ("template", "tokenizer", "window")}, **counts}),
@@ -72,6 +75,16 @@ def read_series(path: Path) -> dict[str, list[tuple[int, float]]]:
         for name, value in figures.items():
             series.setdefault(name, []).append((step, value))
     return series
+
+
+def read_replies(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The replies in `generations.jsonl`, by their prompt, in the order of the steps."""
+    replies: dict[str, list[dict[str, Any]]] = {}
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in lines:
+        reply = json.loads(line)
+        replies.setdefault(reply["prompt"], []).append(reply)
+    return replies
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -118,6 +131,28 @@ def _plot(title: str, names: Iterable[str], note: str, series: Mapping[str, Poin
     drawn = line_plot(shown, label=f"{title} over the steps, {note}")
     caption = f"<figcaption><strong>{title}</strong> <small>{note}</small>{legend}</figcaption>"
     return f"<figure>{caption}{drawn}</figure>"
+
+
+def _replies(replies: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Each prompt with its first and its last reply, side by side where there is room."""
+    shown = "".join(
+        f'<figure><p class="prompt">{escape(prompt)}</p>{_first_and_last(given)}</figure>'
+        for prompt, given in replies.items()
+    )
+    title = "Replies to fixed prompts, before and after"
+    return f'<section class="replies"><h2>{title}</h2>{shown}</section>' if shown else ""
+
+
+def _first_and_last(given: list[dict[str, Any]]) -> str:
+    shown = given[:1] if len(given) == 1 else [given[0], given[-1]]
+    return f'<div class="pair">{"".join(map(_reply, shown))}</div>'
+
+
+def _reply(reply: Mapping[str, Any]) -> str:
+    when = "before the first step" if reply["step"] == 0 else f"after step {reply['step']:,}"
+    end = "ended by the model after" if reply["stopped"] else "cut at"
+    text = escape(reply["text"]) or "<em>nothing</em>"
+    return f"<div><small>{when}, {end} {reply['tokens']} tokens</small><p>{text}</p></div>"
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -140,6 +141,19 @@ def evaluate(run: Run, metrics: Metrics | None) -> None:
             f"held-out loss {held_out.loss:.4f}, token accuracy {held_out.accuracy:.1%} "
             f"({held_out.supervised_tokens} tokens, after step {progress.step})"
         )
+
+
+def record_of(run: Run) -> dict[str, Any]:
+    """What `chaku.json` says of how the model came to be."""
+    inputs = run.inputs
+    return {
+        "fingerprint": asdict(inputs.encoder.fingerprint),
+        "template": inputs.manifest["template"],
+        "data": inputs.manifest,
+        "recipe": run.recipe.as_dict(),
+        "identity": run.checkpoints.identity,
+        "figures": run.progress.summary(),
+    }
 
 
 def say_once(ranks: Ranks, line: str) -> None:
