@@ -14,6 +14,7 @@ ORDER = (
     "serve.middleware.rates.RatesMiddleware",
     "serve.middleware.request_rules.RequestRulesMiddleware",
     "serve.middleware.stream_headers.StreamHeadersMiddleware",
+    "serve.middleware.model_card.ModelCardMiddleware",
 )
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.middleware import counters
 from serve.middleware.access_log import AccessLog
+from serve.middleware.routes import ALLOWED
 from serve.middleware.settings import read_settings
 
 _IN_SCOPE = "chaku_request"
@@ -82,7 +83,8 @@ class RequestRecordMiddleware:
 
     def _close(self, scope: Scope, record: RequestRecord) -> None:
         prompt, completion = tokens_of(scope)
-        route = scope["path"] if record.status not in (401, 404) else "other"
+        # Whatever a client makes up counts as one: each label costs memory for as long as the server runs.
+        route = scope["path"] if scope["path"] in ALLOWED else "other"
         counters.count(record.key, route, record.status, prompt_tokens=prompt, completion_tokens=completion)
         if self._log and scope["path"] != "/health":
             self._log.write(

@@ -19,6 +19,14 @@ ALLOWED = {
 }
 
 
+_CARDS = "/v1/models/"
+
+
+def method_of(path: str) -> str | None:
+    """The method that a path takes, or None where there is nothing. Below `/v1/models/` lies a card of each model."""
+    return "GET" if path.startswith(_CARDS) and path != _CARDS else ALLOWED.get(path)
+
+
 class RoutesMiddleware:
     """Answers 404 for whatever is not on the list, and refuses WebSockets."""
 
@@ -29,11 +37,11 @@ class RoutesMiddleware:
         """Pass a request on only if its method and path are on the list, letter by letter."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif scope["type"] != "http" or ALLOWED.get(scope["path"]) == scope["method"]:
+        elif scope["type"] != "http" or method_of(scope["path"]) == scope["method"]:
             await self._app(scope, receive, send)
-        elif scope["path"] in ALLOWED:
-            allow = [(b"allow", ALLOWED[scope["path"]].encode())]
-            message = f"{scope['path']} takes {ALLOWED[scope['path']]}."
+        elif method := method_of(scope["path"]):
+            allow = [(b"allow", method.encode())]
+            message = f"{scope['path'][:200]} takes {method}."
             await send_error(scope, send, 405, message, code="method_not_allowed", headers=allow)
         else:
             message = f"There is no {scope['method']} {scope['path'][:200]} here."

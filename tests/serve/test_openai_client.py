@@ -10,6 +10,7 @@ import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
+from serve.middleware.routes import ALLOWED
 from tests.road import Served
 
 pytestmark = pytest.mark.e2e
@@ -49,6 +50,16 @@ def streamed(
 
 def test_models(client: OpenAI, model: str) -> None:
     assert [card.id for card in client.models.list()] == [model]
+    assert client.models.retrieve(model).id == model
+
+
+def test_of_all_that_vllm_has_only_the_listed_routes_are_open(served: Served) -> None:
+    paths = httpx.get(f"{served.root}/openapi.json").json()["paths"]
+    assert set(ALLOWED) - set(paths) == {"/openapi.json"}
+    closed = sorted(set(paths) - set(ALLOWED))
+    assert "/invocations" in closed
+    for path in closed:
+        assert {httpx.request(method, f"{served.root}{path}").status_code for method in ("GET", "POST")} == {404}, path
 
 
 def test_chat_and_stream_say_the_same_with_usage(client: OpenAI, model: str, reply: tuple[str, list[str]]) -> None:

@@ -30,6 +30,10 @@ async def reply(request: Request) -> Response:
     return JSONResponse({"asked": asked, "id": request.headers["x-request-id"]})
 
 
+async def models(_: Request) -> Response:
+    return JSONResponse({"object": "list", "data": [{"id": "org/vicuna", "object": "model"}]})
+
+
 async def plain(request: Request) -> Response:
     return PlainTextResponse(request.url.path)
 
@@ -39,8 +43,8 @@ def application() -> Starlette:
     posts = [
         Route(path, reply, methods=["POST"]) for path in ("/v1/chat/completions", "/v1/messages", "/v1/completions")
     ]
-    gets = [Route(path, plain) for path in ("/health", "/v1/models", "/secret")]
-    app = Starlette(routes=[*posts, *gets])
+    gets = [Route(path, plain) for path in ("/health", "/secret")]
+    app = Starlette(routes=[*posts, *gets, Route("/v1/models", models)])
     for path in reversed(ORDER):
         module, name = path.rsplit(".", 1)
         app.add_middleware(getattr(importlib.import_module(module), name))

@@ -1,6 +1,7 @@
 """The official client against the middleware over a real socket: what it retries, and what it raises."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -40,6 +41,16 @@ def test_a_wrong_key_is_the_clients_authentication_error(monkeypatch: pytest.Mon
         assert refused.value.code == "invalid_api_key"
 
 
+def test_one_model_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, Settings().to_json())
+    with serving(application()) as root:
+        client = OpenAI(base_url=f"{root}/v1", api_key="none")
+        assert client.models.retrieve("org/vicuna").id == "org/vicuna"
+        with pytest.raises(openai.NotFoundError) as missing:
+            client.models.retrieve("nobody")
+    assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
+
+
 def test_200_clients_on_8_places_are_all_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, Settings(limits=Limits(streams=8)).to_json())
     seen: Counter[int] = Counter()
@@ -49,7 +60,7 @@ def test_200_clients_on_8_places_are_all_served(monkeypatch: pytest.MonkeyPatch)
         while status != 200:
             status = (await http.post(f"{root}/v1/chat/completions", json={"seconds": 0.02})).status_code
             seen[status] += 1
-            await asyncio.sleep(0.4 if status == 429 else 0)
+            await asyncio.sleep(random.uniform(0.2, 0.8) if status == 429 else 0)
 
     async def ask_all(root: str) -> None:
         async with httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None)) as http:

@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
     "path",
     [
         "/secret", "/invocations", "/scale_elastic_ep", "/v1/systemone", "/ping", "/docs", "/v1/models/", "//v1/models",
-        "/v1/chat/completions/batch", "/metrics/x", "/v1/%6dodels/x", "/health/../secret",
+        "/v1/chat/completions/batch", "/metrics/x", "/v1/%6dodel/x", "/health/../secret",
     ],
 )  # fmt: skip
 def test_what_is_not_listed_is_not_there(client: TestClient, path: str) -> None:
