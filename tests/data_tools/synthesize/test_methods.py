@@ -11,7 +11,7 @@ from data_tools.synthesize.evol_instruct import OPERATIONS
 from data_tools.synthesize.job import Options, Summary, synthesize
 from data_tools.synthesize.lineage import lineage, trees
 from data_tools.synthesize.multi_turn import said
-from data_tools.synthesize.records import Kept
+from data_tools.synthesize.records import Kept, Result
 from data_tools.synthesize.seed_tasks import load_seeds
 from tests.data_tools.synthesize.scripted import Body, Scripted, good_model, question, scripted
 
@@ -97,7 +97,8 @@ def test_what_is_eliminated_goes_back_unchanged(tmp_path: Path, rule: str) -> No
     summary, server = run(tmp_path / "run", "evol-instruct", evolving(rule), target=1000, seeds=path)
     assert summary.ended == "every seed has gone through every round"
     assert summary.outcome.reasons[rule] > 3
-    by_task = {result.origin.task: result for result in [*summary.outcome.kept, *summary.outcome.rejected]}
+    results: list[Result] = [*summary.outcome.kept, *summary.outcome.rejected]
+    by_task = {result.origin.task: result for result in results}
     assert len(by_task) == 4 * 24
     for task, result in by_task.items():
         chain, round_ = task.rsplit("-", 1)
@@ -116,9 +117,8 @@ def test_the_lineage_is_a_tree_with_every_evolution(tmp_path: Path) -> None:
     def size(node: dict[str, Any]) -> int:
         return sum(1 + size(child) for child in node["children"])
 
-    assert (
-        sum(size(root) for root in trees(nodes)) == len(nodes) == len(summary.outcome.kept + summary.outcome.rejected)
-    )  # type: ignore[operator]
+    outcome = summary.outcome
+    assert sum(size(root) for root in trees(nodes)) == len(nodes) == len(outcome.kept) + len(outcome.rejected)
 
 
 def test_a_conversation_alternates_and_its_user_is_simulated(tmp_path: Path) -> None:
