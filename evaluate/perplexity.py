@@ -107,13 +107,11 @@ def compare_losses(first: Sequence[ConversationLoss], second: Sequence[Conversat
     theirs = {one.id: one for one in second}
     both = [(one, theirs[one.id]) for one in first if one.id in theirs]
     by_tokens = all(one.tokens == other.tokens for one, other in both)
-    scale = 1.0 if by_tokens else math.log(2)
-    gaps = [
-        one.loss / (one.tokens if by_tokens else one.bytes * scale)
-        - other.loss / (other.tokens if by_tokens else other.bytes * scale)
-        for one, other in both
-    ]
-    estimate = bootstrap_mean([[gap] for gap in gaps])
+    sizes = [one.tokens if by_tokens else one.bytes for one, _ in both]
+    per_unit = 1.0 if by_tokens else 1 / math.log(2)
+    gaps = [per_unit * (one.loss - other.loss) / size for (one, other), size in zip(both, sizes, strict=True)]
+    # As for the losses themselves, each conversation counts by its size: their difference is this mean.
+    estimate = bootstrap_mean([[gap] * size for gap, size in zip(gaps, sizes, strict=True)])
     if estimate is None:
         return None
     lower = sum(gap < 0 for gap in gaps)

@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 _SHARES = (
-    ("stopped", "replies that end by themselves"),
-    ("empty", "empty replies"),
-    ("looping", "replies that end in a loop"),
+    ("stopped", "ends by itself"),
+    ("empty", "is empty"),
+    ("looping", "ends in a loop"),
     ("repeated", "repeated 4-grams"),
-    ("same_language", "replies in the question's language"),
+    ("same_language", "in the question's language"),
 )
 
 
@@ -49,7 +49,7 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     unit = "tokens" if all(one["tokens"] for one in checks["answers"]) else "characters"
     _add(found, f"median length ({unit})", medians, lambda one: f"{one['median']:.0f}")
     strict = [one and one["prompts_strict"] for one in checks["instructions"]]
-    _add(found, "checkable instructions followed", strict, _mean("{:.0%}"))
+    _add(found, "instructions followed", strict, _mean("{:.0%}"))
     _add(found, "prompts read as in training", checks["parity"], lambda one: f"{one['agreed']}/{one['conversations']}")
     return found
 
@@ -61,7 +61,7 @@ def _mean(form: str) -> Callable[[Any], str]:
         mean = form.format(estimate["mean"])
         if estimate["low"] is None:
             return mean
-        return f"{mean} [dim]({form.format(estimate['low'])} to {form.format(estimate['high'])})[/]"
+        return f"{mean} [dim]({form.format(estimate['low'])}-{form.format(estimate['high'])})[/]"
 
     return text
 

@@ -78,10 +78,13 @@ class Client:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait for the requests under way, which are paid for, unless the user interrupts."""
+        """Wait for the requests under way, which are paid for, unless the user interrupts: then end them."""
         self._closing = True
-        if kind is None or issubclass(kind, Exception):
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        asking = list(self._under_way.values())
+        if kind is not None and not issubclass(kind, Exception):
+            for one in asking:
+                one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
         await self._http.aclose()
 
     async def ask(

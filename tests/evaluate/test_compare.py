@@ -29,7 +29,7 @@ def test_replies_are_compared_without_a_server(tmp_path: Path, capsys: pytest.Ca
     assert (later["stopped"]["mean"], earlier["stopped"]["mean"]) == (1.0, 0.0)
     assert (later["looping"]["mean"], earlier["looping"]["mean"]) == (0.0, 0.5)
     assert "without a judge" in report["summary"]
-    assert "replies that end by themselves" in capsys.readouterr().out
+    assert "ends by itself" in capsys.readouterr().out
 
 
 def test_replies_to_other_prompts_are_refused(tmp_path: Path) -> None:

@@ -70,6 +70,17 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     assert report["judged"][0]["trust"]["readability"]["verdicts"] == 20
 
 
+def test_an_interrupted_run_ends_without_a_word(tmp_path: Path) -> None:
+    with running(Scripted(talk, seconds=0.05)) as server:
+        command = [CHAKU, "evaluate", server.base_url, "--concurrency", "4", "--out", str(tmp_path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        while len(server.requests) < 8 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=20)
+    assert (process.returncode, complaint) == (130, b"")
+
+
 def test_verdicts_that_cannot_be_read_are_asked_again_and_counted(tmp_path: Path) -> None:
     def reply(body: dict[str, Any]) -> str | None:
         text = asked(body)
