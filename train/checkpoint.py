@@ -140,6 +140,11 @@ class Checkpoints:
             )
         return steps[-1]
 
+    def last_good(self) -> Path | None:
+        """The last whole checkpoint, with the one that is being written now (all ranks call this)."""
+        self.wait()
+        return self.latest()
+
     def resume(self, trainee: Trainee, optimizer: torch.optim.Optimizer) -> Progress | None:
         """Load the last checkpoint in place, if there is one; returns how far it was."""
         path = self.latest()

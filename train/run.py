@@ -91,7 +91,7 @@ def take_step(run: Run, step: int, batches: Sequence[MicroBatch]) -> dict[str, f
         ranks=run.ranks,
         seed=recipe.seed,
         step=step,
-        last_good=run.checkpoints.latest(),
+        last_good=run.checkpoints.last_good,
     )
     seconds = time.perf_counter() - started
     [flops] = run.ranks.sum(sum(run.work.of(batch) for batch in batches))

@@ -1,7 +1,7 @@
 """One optimizer step: forward and backward over its micro-batches, and the update."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +34,15 @@ def train_step(
     ranks: Ranks,
     seed: int,
     step: int,
-    last_good: Path | None,
+    last_good: Callable[[], Path | None],
 ) -> Taken:
     """Take one step (counted from 0) with this rank's micro-batches.
 
     Every supervised token of the step weighs the same, in whichever micro-batch and on whichever rank it stands.
     What a micro-batch draws at random (noise, dropout) follows from the seed, the step and its place in it alone.
-    Raises InputError, with the step and the windows' conversations, where there is no such token or the loss is not
-    a number; the weights are then untouched, and `last_good` is named as the checkpoint to return to.
+    Raises InputError, with the step and the windows' conversations, where there is no such token, or where the loss
+    or the gradient is not a number; the weights are then untouched, and what `last_good` returns is named as the
+    checkpoint to return to.
     """
     tokens, supervised = ranks.sum(
         sum(batch.input_ids.numel() for batch in batches), sum(len(batch.targets) for batch in batches)
@@ -57,13 +58,12 @@ def train_step(
     shares = torch.stack(losses).tolist()
     [total] = ranks.sum(sum(shares))
     if not math.isfinite(total):
-        sources = _conversations_without_a_loss(shares, batches, ranks)
-        checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
-        raise InputError(
-            f"step {step + 1}: the loss is {total} in windows with the conversations {sources}; {checkpoint}. "
-            "Look at those conversations, or lower --optimizer.lr"
-        )
+        sources = _conversations(shares, batches, ranks)
+        raise _not_a_number("loss", total, step=step, sources=sources, last_good=last_good())
     norm = gradient_norm(trainee, max_norm=max_grad_norm)
+    if not math.isfinite(norm):  # a finite loss can have such a gradient; the weights must not take it
+        sources = _conversations([math.nan] * len(batches), batches, ranks)
+        raise _not_a_number("gradient's norm", norm, step=step, sources=sources, last_good=last_good())
     optimizer.step()
     optimizer.zero_grad()
     return Taken(loss=total, grad_norm=norm, tokens=int(tokens), supervised_tokens=int(supervised))
@@ -73,7 +73,15 @@ def _seed(*numbers: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
-def _conversations_without_a_loss(shares: Sequence[float], batches: Sequence[MicroBatch], ranks: Ranks) -> str:
+def _not_a_number(what: str, value: float, *, step: int, sources: str, last_good: Path | None) -> InputError:
+    checkpoint = f"the last good checkpoint is {last_good}" if last_good else "there is no checkpoint yet"
+    return InputError(
+        f"step {step + 1}: the {what} is {value} in windows with the conversations {sources}; {checkpoint}. "
+        "Look at those conversations, or lower --optimizer.lr"
+    )
+
+
+def _conversations(shares: Sequence[float], batches: Sequence[MicroBatch], ranks: Ranks) -> str:
     """The conversations of the micro-batches whose loss is not a number, from all ranks."""
     ours = [
         source

@@ -80,7 +80,9 @@ def test_accumulation_changes_nothing(split: list[int], ranks: Ranks) -> None:
         shard(trainee, compute_dtype=torch.float32, ranks=ranks)
         batches = [batch(rows[start : start + size]) for start, size in zip(starts, sizes, strict=False)]
         optimizer = adamw(trainee, Optimizer(lr=1e-3))
-        taken = train_step(trainee, optimizer, batches, max_grad_norm=1.0, ranks=ranks, seed=0, step=0, last_good=None)
+        taken = train_step(
+            trainee, optimizer, batches, max_grad_norm=1.0, ranks=ranks, seed=0, step=0, last_good=lambda: None
+        )
         results.append((taken.loss, taken.grad_norm, whole_weights(trainee)))
     (whole_loss, whole_norm, whole), (loss_in_parts, norm, parts) = results
     assert loss_in_parts == pytest.approx(whole_loss, rel=1e-6)

@@ -168,6 +168,19 @@ def test_a_loss_that_is_not_a_number_stops_the_run_with_its_conversations(
     assert not (tmp_path / "model").exists()
 
 
+def test_a_gradient_that_is_not_a_number_never_reaches_the_weights(
+    tmp_path: Path, model_directory: Path, data_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms = iter([1.0, 1.0, math.inf])
+    monkeypatch.setattr("train.step.gradient_norm", lambda *_, **__: next(norms))
+    argv = arguments(model_directory, data_directory, tmp_path / "model")
+    with pytest.raises(InputError, match=r"step 3: the gradient's norm is inf .* train-.*checkpoint is .*step-000002"):
+        main(argv)
+    monkeypatch.undo()
+    assert main(argv) == 0  # from the checkpoint, which is good
+    assert list(metrics(tmp_path / "model", "loss")) == list(range(1, STEPS + 1))
+
+
 def test_another_recipe_does_not_go_on_from_this_ones_checkpoints(
     tmp_path: Path, model_directory: Path, data_directory: Path
 ) -> None:
