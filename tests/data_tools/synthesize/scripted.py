@@ -1,17 +1,20 @@
 """An OpenAI-compatible server whose replies a function writes, and a function that plays a well-behaved model."""
 
 import asyncio
+import atexit
 import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tests.serve.scripted_server import serving
 
@@ -102,9 +105,30 @@ def good_model(body: Body, _: int) -> str:  # noqa: PLR0911 a prompt each
     return f"A sound answer with the number {number}."
 
 
+@dataclass
+class _Switch:
+    """One server for all tests of a process, since ending one takes a tenth of a second: it hands over to a script."""
+
+    app: Starlette | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+_SWITCH = _Switch()
+
+
+@cache
+def _root() -> str:
+    running = serving(_SWITCH)  # type: ignore[arg-type] # any ASGI application will do
+    atexit.register(running.__exit__, None, None, None)
+    return running.__enter__()
+
+
 @contextmanager
 def scripted(server: Scripted) -> Iterator[Scripted]:
-    """Run it in a thread."""
-    with serving(server.app()) as root:
-        server.base_url = f"{root}/v1"
-        yield server
+    """Let it answer while the block lasts; sets its address."""
+    server.base_url = f"{_root()}/v1"
+    _SWITCH.app = server.app()
+    yield server

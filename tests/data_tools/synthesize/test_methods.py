@@ -110,7 +110,7 @@ def test_what_is_eliminated_goes_back_unchanged(tmp_path: Path, rule: str) -> No
 
 
 def test_the_lineage_is_a_tree_with_every_evolution(tmp_path: Path) -> None:
-    summary, _ = run(tmp_path, "evol-instruct", evolving("equal_to_parent"), target=60)
+    summary, _ = run(tmp_path, "evol-instruct", evolving("equal_to_parent"), target=30)
     nodes = [json.loads(line) for line in (tmp_path / "lineage.jsonl").read_text(encoding="utf-8").splitlines()]
     assert nodes == lineage(summary.outcome)
 
@@ -134,13 +134,17 @@ def test_a_conversation_alternates_and_its_user_is_simulated(tmp_path: Path) -> 
     ("turn", "rule"),
     [("[END]", "user_ended"), ("I'm sorry, as an AI I have no questions.", "refusal"), ("", "no_instruction")],
 )
-def test_a_user_with_nothing_to_say_ends_the_conversation(tmp_path: Path, turn: str, rule: str) -> None:
+def test_a_user_with_nothing_to_say_ends_the_conversation(
+    tmp_path: Path, turn: str, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_tools.synthesize.run.PATIENCE", 20)
+
     def model(body: Body, number: int) -> str:
         text = question(body)
         return turn if text.startswith("Below is a conversation") else good_model(body, number)
 
     summary, _ = run(tmp_path, "multi-turn", model)
-    assert summary.outcome.reasons == {rule: 200}
+    assert summary.outcome.reasons == {rule: 20}
 
 
 def test_a_user_who_ends_later_leaves_a_whole_conversation(tmp_path: Path) -> None:
