@@ -28,7 +28,7 @@ function plot(title, note, picture, legend = modelKeys()) {
 }
 
 function radar(categories) {
-  const size = 420, height = 360, centre = [size / 2, height / 2], radius = 122;
+  const size = 470, height = 350, centre = [size / 2, height / 2], radius = 122;
   const at = (index, value) => {
     const angle = (2 * Math.PI * index) / categories.length - Math.PI / 2;
     return [centre[0] + (radius * value * Math.cos(angle)) / 10, centre[1] + (radius * value * Math.sin(angle)) / 10];
