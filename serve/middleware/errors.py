@@ -22,6 +22,9 @@ _TYPES = {
 }
 _TOO_LONG = re.compile(r"maximum context length|max_model_len|longer than the maximum model length")
 _ANTHROPIC = "/v1/messages"
+# How vLLM says, to all requests that run, that its engine's process has ended.
+_ENGINE_DEAD = "EngineCore encountered an issue"
+_STREAMED = b'data: {"error"'
 _log = logging.getLogger(__name__)
 
 
@@ -78,6 +81,8 @@ class ErrorsMiddleware:
                     await _send_rewritten(scope, held, send)
                 return
             has_begun = True
+            if message.get("body", b"").startswith(_STREAMED):
+                message = {**message, "body": _rewritten_event(message["body"], scope["path"])}
             await send(message)
 
         try:
@@ -102,6 +107,14 @@ async def _send_whole(send: Send, status: int, body: bytes, headers: Headers) ->
     await send({"type": "http.response.body", "body": body})
 
 
+def _rewritten_event(body: bytes, path: str) -> bytes:
+    """An error within a stream, whose status was sent long before."""
+    event, end, rest = body.partition(b"\n\n")
+    raw = event.removeprefix(b"data: ")
+    code = _parsed(raw).get("error", {}).get("code")
+    return b"data: " + rewritten(code if isinstance(code, int) else 500, raw, path=path) + end + rest
+
+
 def rewritten(status: int, raw: bytes, *, path: str) -> bytes:
     """An error's body in OpenAI's shape, whatever shape it has.
 
@@ -114,6 +127,8 @@ def rewritten(status: int, raw: bytes, *, path: str) -> bytes:
         error = {"message": str(error)}
     message = str(error.get("message") or error.get("detail") or HTTPStatus(status).phrase)
     param, code = error.get("param"), error.get("code")
+    if _ENGINE_DEAD in message:
+        message, code = "The engine stopped at this request, and is started again; ask once more.", "engine_stopped"
     if not isinstance(code, str):
         code = _code(status, message, param)
     param = param.removeprefix("body.") if isinstance(param, str) else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,10 @@ async def reply(request: Request) -> Response:
     if asked.get("fail"):
         body: dict[str, Any] = asked["fail"]
         return JSONResponse(body, status_code=asked["status"])
+    if asked.get("stream") == "dies":
+        error = {"message": "EngineCore encountered an issue. See above.", "type": "InternalServerError", "code": 500}
+        pieces = iter(['data: {"n": 0}\n\n', f'data: {{"error": {json.dumps(error)}}}\n\n', "data: [DONE]\n\n"])
+        return StreamingResponse(pieces, media_type="text/event-stream")
     if asked.get("stream"):
         events = (f'data: {{"n": {at}}}\n\n' for at in range(3))
         return StreamingResponse(events, media_type="text/event-stream; charset=utf-8")

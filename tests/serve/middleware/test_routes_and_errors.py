@@ -68,6 +68,14 @@ def test_an_exception_is_a_500_that_says_nothing_of_the_inside(client: TestClien
     assert "Zero" not in answer.text
 
 
+def test_an_error_within_a_stream_has_the_shape_and_says_what_to_do(client: TestClient) -> None:
+    first, error, done, _ = client.post(CHAT, json={"stream": "dies"}).text.split("\n\n")
+    assert (first, done) == ('data: {"n": 0}', "data: [DONE]")
+    told = json.loads(error.removeprefix("data: "))["error"]
+    assert (told["type"], told["code"], told["param"]) == ("server_error", "engine_stopped", None)
+    assert "ask once more" in told["message"]
+
+
 def test_what_is_no_json_becomes_the_message() -> None:
     assert json.loads(rewritten(502, b"Bad Gateway\n", path="/x"))["error"]["message"] == "Bad Gateway"
     assert json.loads(rewritten(500, b"", path="/x"))["error"]["message"] == "Internal Server Error"
