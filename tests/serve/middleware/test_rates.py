@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
@@ -39,6 +39,7 @@ def test_a_bucket_holds_a_minutes_worth_and_pays_its_debts() -> None:
     assert bucket.wait(60, 61) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 5)), max_size=60))
 def test_no_minute_sees_more_than_two_minutes_worth(steps: list[tuple[float, int]]) -> None:
     clock, spent = Clock(), []

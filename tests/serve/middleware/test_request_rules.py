@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -95,6 +95,7 @@ JSON = st.recursive(
 FIELDS = ("n", "stop", "messages", "input", "prompt", "logprobs", "max_tokens", "model", "chat_template")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_no_request_breaks_the_check(request: dict[str, object]) -> None:
     import json
