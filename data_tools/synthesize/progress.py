@@ -70,11 +70,15 @@ async def _bar(run: Run) -> None:
     columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=run.target)
+
+        def draw() -> None:
+            tokens = run.client.budget.completion_tokens - before
+            shown = in_words(run, seconds=time.monotonic() - begun, tokens=tokens)
+            bar.update(task, completed=len(run.outcome.kept), description=shown)
+
         try:
             while True:
-                tokens = run.client.budget.completion_tokens - before
-                shown = in_words(run, seconds=time.monotonic() - begun, tokens=tokens)
-                bar.update(task, completed=len(run.outcome.kept), description=shown)
+                draw()
                 await asyncio.sleep(_SECONDS_BETWEEN_DRAWINGS)
         finally:
-            bar.update(task, completed=len(run.outcome.kept))
+            draw()
