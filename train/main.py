@@ -8,7 +8,7 @@ from transformers.utils import logging as transformers_logging
 
 from data_tools.atomic import refuse_foreign
 from train.checkpoint import Checkpoints, identity_of
-from train.export import MARKER, export, is_result_of
+from train.export import MARKER, export, is_result_of, one_line_for_a_full_disk
 from train.inputs import digest_of_data, digest_of_model, read_inputs
 from train.interrupts import garbage_by_hand, told_to_stop
 from train.memory import memory_of, out_of_memory, refuse_too_large
@@ -47,10 +47,12 @@ def train(recipe: Recipe) -> int:
             refuse_too_large(recipe, memory, ranks=ranks)
             try:
                 run = set_up(recipe, ranks, inputs, checkpoints)
-                if not fit(run):
-                    return 0
+                with one_line_for_a_full_disk(recipe.run_directory):
+                    finished = fit(run)
             except torch.OutOfMemoryError as error:
                 raise out_of_memory(recipe, memory, ranks=ranks) from error
+            if not finished:
+                return 0
             checkpoints.wait()
             best = checkpoints.load_best(run.trainee)
             write(replace(run, progress=best) if best else run)

@@ -120,9 +120,13 @@ def say(line: str) -> None:
     print(f"chaku: {line}", file=sys.stderr, flush=True)
 
 
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, without one that a kill or a full disk has cut; none where there is no file."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [line for line in lines if line.endswith("\n")]
+
+
 def _forget_from(path: Path, step: int) -> None:
     """Drop the lines of steps that a resumed run takes again."""
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        path.write_text("".join(kept if step else []), encoding="utf-8")
+    kept = [line for line in whole_lines(path) if json.loads(line)["step"] <= step]
+    path.write_text("".join(kept if step else []), encoding="utf-8")

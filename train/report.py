@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.atomic import whole_file
-from train.metrics import GENERATIONS, METRICS
+from train.metrics import GENERATIONS, METRICS, whole_lines
 from train.plots import Points, in_short, line_plot
 
 FILE_NAME = "report.html"
@@ -68,8 +68,7 @@ def write_report(
 def read_series(path: Path) -> dict[str, list[tuple[int, float]]]:
     """The figures of `metrics.jsonl` by name, each as (step, value)."""
     series: dict[str, list[tuple[int, float]]] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
+    for line in whole_lines(path):
         figures = json.loads(line)
         step = figures.pop("step")
         for name, value in figures.items():
@@ -80,8 +79,7 @@ def read_series(path: Path) -> dict[str, list[tuple[int, float]]]:
 def read_replies(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The replies in `generations.jsonl`, by their prompt, in the order of the steps."""
     replies: dict[str, list[dict[str, Any]]] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
+    for line in whole_lines(path):
         reply = json.loads(line)
         replies.setdefault(reply["prompt"], []).append(reply)
     return replies
