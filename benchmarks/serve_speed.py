@@ -1,6 +1,6 @@
 """Chaku's server beside plain vLLM: the same model, flags and requests, in turns within one run.
 
-    python benchmarks/serve.py MODEL_DIR dump.json --streams 1 8 32 64
+    python benchmarks/serve_speed.py MODEL_DIR dump.json --streams 1 8 32 64
 
 Both servers are up at once and asked in turns, so that what else the machine does hits both. Rows of the first table:
 streams at once, tokens a second of each, their ratio, and the difference of their times to the first content. The
