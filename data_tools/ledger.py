@@ -123,8 +123,8 @@ def reply_lengths(texts: Sequence[str], encoder: Encoder) -> list[int]:
     first, *encoded = encoder.encode(pairs)
     if not first.ids:
         return [0] * len(texts)
-    around = first.turn_ends[1] - first.turn_ends[0] - sum(first.mask)
-    return [sum(one.mask) or max(0, one.turn_ends[1] - one.turn_ends[0] - around) for one in encoded]
+    around = first.turn_ends[1] - first.turn_ends[0] - first.mask.count(True)
+    return [one.mask.count(True) or max(0, one.turn_ends[1] - one.turn_ends[0] - around) for one in encoded]
 
 
 def write_ledger(table: pa.Table, path: Path) -> None:

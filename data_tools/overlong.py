@@ -69,7 +69,7 @@ def _shrink(pair: FittedPair, *, window: int, header: int) -> bool:
         pair.rule = pair.encoded.rejected[-1][1] if pair.encoded.rejected else "no_supervised_reply"
         return False
     prompt = pair.encoded.mask.index(True)
-    reply = sum(pair.encoded.mask)
+    reply = pair.encoded.mask.count(True)
     allowed = max(window - reply, window // 4, header + 24)
     if prompt <= allowed:
         return False

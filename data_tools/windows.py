@@ -196,7 +196,7 @@ class WindowMaker:
         for turn, rule in encoded.rejected:
             if positions[turn] >= piece.start:
                 self.rejected[piece.conversation, positions[turn]] = rule
-        mask = np.array(encoded.mask, dtype=np.bool_)
+        mask = np.frombuffer(bytes(encoded.mask), dtype=np.bool_)
         if not mask.any():
             return
         counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
@@ -204,7 +204,7 @@ class WindowMaker:
         # Repeated context may not be cut off what it leads up to, nor a document be made that teaches nothing.
         may_cut = piece.lead == piece.start and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
         pairs = self._pair_lengths(piece, encoded.turn_ends) if may_cut else []
-        self._add(Document(piece, np.array(encoded.ids, dtype=np.int32), mask, supervised, pairs))
+        self._add(Document(piece, np.fromiter(encoded.ids, np.int32, len(encoded.ids)), mask, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
         first = self._system_length(piece.conversation)

@@ -86,18 +86,16 @@ def find(row: Row, flat: IdArray, guarded: GuardedTokenizer) -> Found:
     if flat[at].tolist() != row.control_ids:
         return Found(ids=ids, tokens=[0] * len(row.points), exact=[False] * len(row.points), sound=False)
     ahead = sums[np.append(at, len(flat))] - marks
-    steps = np.diff(ahead, prepend=0)
-    section_starts = np.append(0, marks[:-1] + 1)
-    points, sections = np.array(row.points, dtype=np.int64), np.array(row.sections, dtype=np.int64)
-    at_start = points == section_starts[sections]
-    targets = points + np.where(at_start, ahead[sections] - steps[sections], ahead[sections])
+    targets, sound = np.array(row.points, dtype=np.int64), True
+    if ahead.any():
+        steps = np.diff(ahead, prepend=0)
+        sections = np.array(row.sections, dtype=np.int64)
+        at_start = targets == np.append(0, marks[:-1] + 1)[sections]
+        targets += np.where(at_start, ahead[sections] - steps[sections], ahead[sections])
+        sound = bool(((steps == 0) | ((steps == 1) & guarded.may_prefix_space)).all())
     tokens = np.searchsorted(sums, targets)
-    return Found(
-        ids=ids,
-        tokens=tokens.tolist(),
-        exact=(sums[np.minimum(tokens, len(flat))] == targets).tolist(),
-        sound=bool(((steps == 0) | ((steps == 1) & guarded.may_prefix_space)).all()),
-    )
+    exact = sums[np.minimum(tokens, len(flat))] == targets
+    return Found(ids=ids, tokens=tokens.tolist(), exact=exact.tolist(), sound=sound)
 
 
 class Plan:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import lru_cache
+from itertools import cycle, islice
 
 from data_tools.records import Record
 from data_tools.rules.config import Rules
@@ -24,14 +25,14 @@ def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str
     """
     changed: set[str] = set()
     active, given = _active(rules.text, role), text
-    for _ in range(_MOST_PASSES):
-        before = text
-        for rule in active:
-            result = rule.function(text)
-            if result != text:
-                changed.add(rule.name)
-                text = result
-        if text == before:
+    calm = 0  # how many rules in turn found nothing
+    for rule in islice(cycle(active), _MOST_PASSES * len(active)):
+        result = rule.function(text)
+        calm = calm + 1 if result == text else 0
+        if not calm:
+            changed.add(rule.name)
+            text = result
+        elif calm == len(active):
             return text, changed
     return given, set()
 

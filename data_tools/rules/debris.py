@@ -7,6 +7,8 @@ import re
 _COUNTER_BEFORE = re.compile(r"\s*(\d{1,3}) / (\d{1,3})(?=\n|\Z|I\b|[^\W\d_]{2}|[^\x00-\x7f]|[\"'`#<\[{(@/$!?&])")
 _COUNTER_ALONE = re.compile(r"\n[ \t]*(\d{1,3}) / (\d{1,3})[ \t]*")
 _SHARE_PROMPT = "Share Prompt"
+# Where "Copy code" ends no line, as in a page's buttons, the slower pattern need not look.
+_COPY_CODE_ENDS = re.compile(r"Copy code[ \t]*$", re.MULTILINE)
 # Each begins at a word, never at the spaces before it, so that a long run of spaces is read once.
 _COPY_COUNTS = re.compile(r"Copy\d{1,9} chars / \d{1,9} words[ \t]*$", re.MULTILINE)
 _COPY_CODE = re.compile(r"^[ \t]*Copy code[ \t]*(?:\n|\Z)|(?<=^```)(\w*)Copy code[ \t]*$", re.MULTILINE)
@@ -37,8 +39,8 @@ def interface_debris(text: str) -> str:
     ('continue', 'A poem.\\n')
     """
     if "Copy" in text:
-        text = _COPY_COUNTS.sub("", text)
-        text = _COPY_CODE.sub(r"\1", text)
+        text = _COPY_COUNTS.sub("", text) if " chars / " in text else text
+        text = _COPY_CODE.sub(r"\1", text) if _COPY_CODE_ENDS.search(text) else text
     return _without_share_prompt(text) if _SHARE_PROMPT in text else text
 
 

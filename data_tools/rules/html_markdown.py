@@ -20,8 +20,11 @@ _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 # A comment, or a tag; both are whole, as Lexbor wrote them. A tag may be called `th<!--`, which begins no comment.
 _TAG = re.compile(r'<!--.*?-->|<(/?)([a-z][^\s/>]*)((?:[^>"]++|"[^"]*")*)>', re.DOTALL)
 _UNSEEN = (
-    "script, style, svg, button, noscript, template, iframe, textarea, noembed, noframes, xmp, plaintext, title, head"
+    *("script", "style", "svg", "button", "noscript", "template", "iframe", "textarea", "noembed", "noframes", "xmp"),
+    *("plaintext", "title", "head"),
 )
+_UNSEEN_TAG = re.compile(f"<(?:{'|'.join(_UNSEEN)})", re.IGNORECASE)
+_UNSEEN_NODES = ", ".join(_UNSEEN)
 
 
 def is_html(reply: str) -> bool:
@@ -64,7 +67,7 @@ def to_markdown(html: str) -> str:
         writer.text(_unescape(parts[0]))
     for at in range(1, len(parts), 4):
         closing, name, attributes, text = parts[at : at + 4]
-        if name is None:  # a comment
+        if name is None or name == "span":  # a comment, or the colour of a word in code
             pass
         elif closing:
             writer.close(name)
@@ -83,8 +86,9 @@ def _unescape(text: str) -> str:
 def _normalised(html: str) -> str:
     """The body as well-formed HTML without what the page does not show as text."""
     tree = LexborHTMLParser(html)
-    for node in tree.css(_UNSEEN):
-        node.decompose()
+    if _UNSEEN_TAG.search(html):
+        for node in tree.css(_UNSEEN_NODES):
+            node.decompose()
     if "katex" in html:
         for node in tree.css(".katex"):
             _replace_math(node)

@@ -156,7 +156,7 @@ class MarkdownWriter:
             parent.number += 1
         parent.loose |= item.loose
         text = _joined(item)
-        if len(self._containers) < _DEEPEST:
+        if "\n" in text and len(self._containers) < _DEEPEST:
             text = _LINE_START.sub("\n" + " " * len(marker), text)
         parent.blocks.append((marker + text).rstrip())
 
