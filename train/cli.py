@@ -1,6 +1,8 @@
 """`chaku train`: a recipe from a YAML file and the command line, handed to the training run."""
 
+import difflib
 import os
+import re
 import sys
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -67,5 +69,16 @@ def parse(argv: list[str]) -> Recipe:
     try:
         values = vars(parser.instantiate(parser.parse_args(argv)))
     except ArgumentError as error:
-        raise InputError(" ".join(str(error).split()) + "; see `chaku train --help`") from error
+        said = " ".join(str(error).split())
+        names = [action.dest for action in parser._actions]
+        raise InputError(f"{said}; {_near(said, names)}see `chaku train --help`") from error
     return Recipe(**{name: value for name, value in values.items() if name not in ("config", "dry_run")})
+
+
+def _near(said: str, names: list[str]) -> str:
+    """The field that a refused one on the command line or in the file is most like, if any is."""
+    found = re.search(r"arguments: --([\w.]+)", said) or re.search(
+        r"Group '(\w+)' does not accept option '(\w+)'", said
+    )
+    near = difflib.get_close_matches(".".join(found.groups()), names, n=1) if found else []
+    return f"did you mean {near[0]}? " if near else ""

@@ -1,5 +1,6 @@
 """How much memory a run takes on each device, estimated from the recipe and the base model's shapes alone."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,12 +136,14 @@ def refuse_too_large(recipe: Recipe, memory: Memory, *, ranks: Ranks) -> None:
     """Raise InputError where the weights and the optimizer's state alone are more than a device holds."""
     has = capacity(ranks.device)
     if memory.states > has:
+        ranks_needed = math.ceil(memory.states * ranks.world_size / has) + 1
         parts = ", ".join(
             f"{name} {in_gigabytes(memory.parts[name])}" for name in ("weights", "gradients", "optimizer")
         )
         raise InputError(
             f"{recipe.model.path} does not fit: each of {ranks.world_size} rank(s) needs "
-            f"{in_gigabytes(memory.states)} ({parts}) and has {in_gigabytes(has)}; {next_step(recipe)}"
+            f"{in_gigabytes(memory.states)} ({parts}) and has {in_gigabytes(has)}; "
+            f"{next_step(recipe, ranks=f'{ranks_needed} ranks or more', lasting=True)}"
         )
 
 
@@ -154,12 +157,12 @@ def out_of_memory(recipe: Recipe, memory: Memory, *, ranks: Ranks) -> InputError
     )
 
 
-def next_step(recipe: Recipe) -> str:
-    """What makes a run smaller, the cheapest first."""
+def next_step(recipe: Recipe, *, ranks: str = "more ranks", lasting: bool = False) -> str:
+    """What makes a run smaller, the cheapest first; with `lasting`, what makes its states smaller."""
     ways = []
-    if not recipe.model.activation_checkpointing:
+    if not (recipe.model.activation_checkpointing or lasting):
         ways.append("--model.activation_checkpointing true")
-    if recipe.batch.windows_per_micro_batch > 1:
+    if recipe.batch.windows_per_micro_batch > 1 and not lasting:
         ways.append("--batch.windows_per_micro_batch 1")
     if recipe.optimizer.type == "adamw" and not recipe.lora.rank:
         ways.append("--optimizer.type adamw_8bit")
@@ -167,7 +170,7 @@ def next_step(recipe: Recipe) -> str:
         ways.append("--lora.rank 16")
     elif not recipe.lora.base_in_4_bits:
         ways.append("--lora.base_in_4_bits true")
-    return f"take more ranks, or give {' or '.join(ways)}" if ways else "take more ranks or a smaller model"
+    return f"take {ranks}, or give {' or '.join(ways)}" if ways else f"take {ranks} or a smaller model"
 
 
 def in_gigabytes(size: float) -> str:

@@ -36,6 +36,8 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     ("text", "arguments", "named"),
     [
         ("optimizer: {lrr: 1}", [], "lrr"),
+        ("optimizer: {lrr: 1}", [], "did you mean optimizer.lr?"),
+        ("seed: 0", ["--optimiser.lr", "1"], "did you mean optimizer.lr?"),
         ("optimiser: {lr: 1}", [], "optimiser"),
         ("schedule: {epochs: many}", [], "schedule.epochs"),
         ("schedule: {shape: round}", [], "schedule.shape"),

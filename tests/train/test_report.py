@@ -55,6 +55,20 @@ def test_no_text_is_markup(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
 
 
+def test_replies_stand_before_and_after_and_are_no_markup(tmp_path: Path) -> None:
+    texts = {0: "old", 4: "between", 8: EVIL}
+    lines = [
+        json.dumps({"step": step, "prompt": EVIL, "text": text, "tokens": 3, "stopped": step > 0}) + "\n"
+        for step, text in texts.items()
+    ]
+    (tmp_path / "generations.jsonl").write_text("".join(lines) + '{"step": 9, "pro', encoding="utf-8")
+    page = report(tmp_path)
+    assert "before the first step, cut at 3 tokens</small><p>old</p>" in page
+    assert "after step 8, ended by the model after 3 tokens" in page
+    assert "between" not in page
+    assert "<script" not in page and "<img" not in page
+
+
 def test_a_run_without_a_step_has_a_page_too(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").touch()
     assert read_series(tmp_path / "metrics.jsonl") == {}
