@@ -16,7 +16,8 @@ from serve.model_directory import ServedModel, look_at
 from serve.processes import refuse_busy_port
 from serve.prompt_check import check_prompts_apart
 from serve.run_state import new_run_directory
-from serve.supervisor import Service, python_service, supervise
+from serve.supervisor import python_service, supervise
+from serve.watched import Service
 from templates import InputError
 
 _READY = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from serve.run_state import write_state
-from serve.watched import STEADY_SECONDS, Service, Watched
+from serve.watched import Service, Watched
 
 # Requests that run may finish within this; an engine that then takes longer than STOP_SECONDS to end is killed. vLLM's
 # own draining (`--shutdown-timeout`) is not used: with it a CPU engine hangs when it has finished (0.32).
@@ -21,8 +21,6 @@ DRAIN_SECONDS = 30.0
 STOP_SECONDS = 15.0
 DRAINING = "draining"
 _POLL_SECONDS = 0.1
-
-__all__ = ["STEADY_SECONDS", "Service", "python_service", "supervise"]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from serve import launch, run_state
 from serve.cli import serve
 from serve.key_file import add_key, revoke_key
 from serve.run_state import new_run_directory, show_status, write_state
-from serve.supervisor import Service
+from serve.watched import Service
 from templates import InputError
 
 

@@ -18,7 +18,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from typing import Any
-from serve.supervisor import Service, supervise
+from serve.supervisor import supervise
+from serve.watched import Service
 port, how, logs = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 server = [sys.executable, "-c", {server!r}, port, how]
 url = f"http://127.0.0.1:{{port}}/"
