@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parents[1]
+_SHORT = ("--schedule.max_steps", "2", "--validation.windows", "2", "--generation.max_tokens", "4")
 CHAKU = str(Path(sys.executable).with_name("chaku"))
 
 
@@ -63,7 +64,7 @@ def served_road(small_model: Path, work: Path) -> Iterator[Served]:
     prompt = ("--model", str(small_model), "--template", "vicuna_v1.1", "--window", "512")
     chaku("data", "prepare", str(dump), *prompt, "--held-out", "0.1", "--out", str(data))
     paths = ("--model.path", str(small_model), "--data.path", str(data), "--out", str(model))
-    chaku("train", "--config", str(recipe), *paths, "--schedule.max_steps", "2", "--validation.windows", "2")
+    chaku("train", "--config", str(recipe), *paths, *_SHORT)
     port, ui_port = free_port(), free_port()
     process = subprocess.Popen([CHAKU, "serve", str(model), "--port", str(port), "--ui-port", str(ui_port)])
     served = Served(data, model, process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/")
