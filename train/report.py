@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.metadata import version
@@ -155,7 +156,7 @@ def _reply(reply: Mapping[str, Any]) -> str:
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:
     lines = "".join(
-        f"<tr><th scope=row>{escape(_in_words(name))}</th><td>{escape(_shown(value))}</td></tr>"
+        f"<tr><th scope=row>{_breakable(_in_words(name))}</th><td>{escape(_shown(value))}</td></tr>"
         for name, value in rows.items()
     )
     return f"<div><h2>{escape(title)}</h2><table>{lines}</table></div>"
@@ -164,6 +165,11 @@ def _table(title: str, rows: Mapping[str, Any]) -> str:
 def _in_words(name: str) -> str:
     """A figure's name in words; an option's (`optimizer.max_grad_norm`) as it is given on the command line."""
     return name if "." in name else name.replace("_", " ")
+
+
+def _breakable(name: str) -> str:
+    """A name that a narrow table may break after a dot or an underscore."""
+    return re.sub(r"(?<=[._])(?=\w)", "<wbr>", escape(name))
 
 
 def _shown(value: object) -> str:

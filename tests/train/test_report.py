@@ -36,7 +36,7 @@ def report(directory: Path, **changes: Any) -> str:
 def test_the_page_has_the_plots_the_recipe_the_data_and_the_figures(tmp_path: Path) -> None:
     page = report(tmp_path)
     assert "2.4000 \u2192 2.2000" in page
-    assert "optimizer.lr</th><td>2e-05</td>" in page
+    assert "optimizer.<wbr>lr</th><td>2e-05</td>" in page
     assert "<tr><th scope=row>windows</th><td>26</td></tr>" in page
     assert "<tr><th scope=row>empty</th><td>3</td></tr>" in page
     loss = re.search(r"<svg.*?</svg>", page, re.DOTALL)
