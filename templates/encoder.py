@@ -65,8 +65,8 @@ class Encoder:
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
 
     def choose_engine(self) -> None:
-        """Find out now, not at the first large batch, whether the fast engine serves; for copies in other processes."""
-        self._guarded.engine.choose()
+        """Find out now whether the fast engine serves, for copies in other processes; this one does without it."""
+        self._guarded.engine.choose(for_copies=True)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

@@ -43,17 +43,16 @@ class Engine:
         self._missing_bytes = missing_bytes
         self._misses_ascii = any(byte < 128 for byte in missing_bytes)
         self._fast: _FastEngine | None = None
-        self._chosen = False
+        self._chosen, self._serves = False, False
         self._characters = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the fast engine itself stays here, the word on whether it serves goes along."""
-        return {**self.__dict__, "_fast": None, "_serves": self._fast is not None}
+        return {**self.__dict__, "_fast": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        serves = state.pop("_serves")
         self.__dict__.update(state)
-        if serves:
+        if self._serves:
             self._fast = _FastEngine(self._reference, controls=self._controls)
 
     def encode(self, texts: list[str]) -> list[IdArray]:
@@ -64,10 +63,12 @@ class Engine:
                 self.choose()
         return self._encode_reference(texts) if self._fast is None else self._encode_fast(self._fast, texts)
 
-    def choose(self) -> None:
-        """Choose the fast engine if it proves equal."""
+    def choose(self, *, for_copies: bool = False) -> None:
+        """Choose the fast engine if it proves equal; `for_copies` in other processes only, to save its memory here."""
         if not self._chosen:
-            self._fast, self._chosen = self._proven(), True
+            fast = self._proven()
+            self._chosen, self._serves = True, fast is not None
+            self._fast = None if for_copies else fast
 
     def _encode_fast(self, fast: "_FastEngine", texts: list[str]) -> list[IdArray]:
         lacking = {at: text for at, text in enumerate(texts) if self._lacks_tokens(text)} if self._missing_bytes else {}

@@ -82,6 +82,31 @@ def test_every_supervised_token_is_taught_exactly_once(
         assert sum(fate.supervised) == sum(expected.mask)
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS, st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.sampled_from(["", "Be kind."]))
+def test_a_reply_without_a_question_is_context_and_all_others_are_taught_once(
+    encoder: Encoder, reply: str, pairs: list[tuple[str, str]], system: str
+) -> None:
+    rest = conversation(*(text for pair in pairs for text in pair), system=system)
+    first = len(system) > 0
+    opening = Message(role="assistant", content=reply)
+    whole = replace(rest, messages=(*rest.messages[:first], opening, *rest.messages[first:]))
+    maker = made(encoder, whole)
+    before = maker.fates()
+    cut_to_fit(encoder, maker)
+    [fate] = maker.fates()
+    assert fate == before[0]
+    assert all(len(document.ids) <= WINDOW for document in maker.documents)
+    assert fate.supervised[first] == 0
+    kept = [
+        message.content
+        for turn, message in enumerate(whole.messages)
+        if message.role == "assistant" and turn > first and turn not in fate.rejected
+    ]
+    stop = encoder._tokenizer.eos_token
+    assert taught(encoder, maker).replace(" ", "") == "".join(text + stop for text in kept).replace(" ", "")
+
+
 FLAGS = st.lists(st.sampled_from([None, True, False]), min_size=6, max_size=6)
 
 

@@ -112,3 +112,19 @@ def test_no_text_makes_it_slow(part: str) -> None:
         once, _ = clean_text(text, role, ALL_ON)
         assert time.process_time() - began < 3
         assert clean_text(once, role, ALL_ON)[0] == once
+
+
+MARKUP = [
+    "<p>", "</p>", "<ul><li>", "</li></ul>", "<pre><div>bash<button>Copy code</button></div><code>", "</code></pre>",
+    '<span class="hljs-string">', "</span>", "<Button>", "<sVg>", "<!-- <span", "-->",
+    '<img alt="<span>x">', "<code>", "</code>", "<strong>", "</strong>", "<br>", "a", " ", "  ", "\n", "\t", " \n ", "&amp;lt;",
+    "&lt;p&gt;", "Copy code\n", "\u200b", "水\u200f",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(MARKUP), max_size=30).map("".join))
+@settings(deadline=1000)
+def test_any_markup_is_cleaned_once_and_for_all(html: str) -> None:
+    for text in (html, f"<div><p>{html}</p></div>"):
+        cleaned, _ = clean_text(text, "assistant")
+        assert clean_text(cleaned, "assistant") == (cleaned, set())
