@@ -78,9 +78,9 @@ def fit(run: Run) -> bool:
             if metrics:
                 metrics.show_step(step + 1, figures)
             is_last = step + 1 == run.steps
-            if is_last or _is_due(step + 1, recipe.validation.every):
-                evaluate(run, metrics)
             stop = run.ranks.sum(float(stopped() is not None))[0] > 0
+            if is_last or (_is_due(step + 1, recipe.validation.every) and not stop):  # a notice leaves little time
+                evaluate(run, metrics)
             if stop or _is_due(step + 1, recipe.checkpoint.every) or (is_last and recipe.checkpoint.every > 0):
                 path = run.checkpoints.save(run.trainee, run.optimizer, progress)
             collect_garbage(step + 1)
