@@ -117,7 +117,8 @@ def test_no_text_makes_it_slow(part: str) -> None:
 MARKUP = [
     "<p>", "</p>", "<ul><li>", "</li></ul>", "<pre><div>bash<button>Copy code</button></div><code>", "</code></pre>",
     '<span class="hljs-string">', "</span>", "<Button>", "<sVg>", "<!-- <span", "-->",
-    '<img alt="<span>x">', "<code>", "</code>", "<strong>", "</strong>", "<br>", "a", " ", "  ", "\n", "\t", " \n ", "&amp;lt;",
+    '<img alt="<span>x">', "<code>", "</code>",
+    "<strong>", "</strong>", "<br>", "a", " ", "  ", "\n", "\t", " \n ", "&amp;lt;",
     "&lt;p&gt;", "Copy code\n", "\u200b", "水\u200f",
 ]  # fmt: skip
 
