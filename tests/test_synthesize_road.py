@@ -21,7 +21,7 @@ def test_a_run_on_vllm_is_killed_resumed_and_prepared(served: Served, tmp_path: 
     seeds.write_text(json.dumps([{"instruction": text, "output": "x"} for text in questions]), encoding="utf-8")
     out = tmp_path / "made"
     argv = [CHAKU, "data", "synthesize", "multi-turn", "--base-url", served.api, "--target", "2", "--turns", "2"]
-    argv += ["--seeds", str(seeds), "--max-tokens", "48", "--concurrency", "4", "--budget", "60 requests"]
+    argv += ["--seeds", str(seeds), "--max-tokens", "48", "--concurrency", "4", "--budget", "20 requests"]
     argv += ["--out", str(out)]
     process = subprocess.Popen(argv)
     sizes: set[int] = set()  # of the store's log: the store itself is locked by its process
