@@ -22,7 +22,7 @@ COMMANDS = {
     "keys": Command("serve.keys_command", "main", "keys for a served model: add, list, revoke"),
     "chat": Command("serve.cli", "chat", "the chat page alone, in front of any OpenAI-compatible API"),
     "parity": Command("serve.cli", "parity", "hold a running server's prompts against the trainer's, token by token"),
-    "evaluate": Command("evaluate.cli", "main", "measure a served model on held-out conversations"),
+    "evaluate": Command("evaluate.cli", "main", "grade a model's answers, compare checkpoints, count replies that end"),
 }
 
 
