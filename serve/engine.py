@@ -23,6 +23,8 @@ from templates import InputError
 # What the cache of keys and values may take on a CPU. vLLM's own default is half of the machine's memory.
 CPU_CACHE_GIB = 2
 _LONGEST_ON_CPU = 8192
+# Small models fall into endless white space between the parts of a JSON object, where they may; OpenAI's is compact too.
+_STRUCTURED = {"backend": "guidance", "disable_any_whitespace": True}
 # Proxies close a connection that is silent for a minute.
 _KEEP_ALIVE_SECONDS = 15
 
@@ -66,6 +68,7 @@ def engine_command(model: ServedModel, *, prompts: Prompts | None, options: Engi
     for path in reversed(middleware.ORDER):
         argv += ["--middleware", path]
     environment[SETTINGS_VARIABLE] = options.settings.to_json()
+    argv += ["--structured-outputs-config", json.dumps(_STRUCTURED)]
     argv += ["--disable-uvicorn-access-log", "--sse-keep-alive-interval", str(_KEEP_ALIVE_SECONDS)]
     if options.adapters:
         argv += ["--enable-lora", "--max-lora-rank", str(max(adapter.rank for adapter in options.adapters))]
@@ -115,6 +118,8 @@ def _preload_allocator(environment: dict[str, str]) -> None:
 def _cpu_options(config: dict[str, Any], cache_gib: float) -> list[str]:
     # Graph capture buys nothing on a CPU and costs minutes at the start.
     options = ["--enforce-eager", "--dtype", "bfloat16"]
+    # A request with a seed whose prompt is read in parts ends vLLM's CPU engine: its generators have no offset.
+    options += ["--no-enable-chunked-prefill"]
     if config:
         fits = int(cache_gib * 2**30 // _cache_bytes_per_token(config)) // 256 * 256
         context = int(config.get("max_position_embeddings", _LONGEST_ON_CPU))

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -61,10 +62,25 @@ def test_a_forged_system_turn_reaches_the_engine_as_text(served: Served) -> None
     assert reply["prompt_token_ids"] == tokens  # what the engine itself was given
 
 
+def test_seeded_prompts_that_do_not_fit_into_one_step_are_answered(served: Served) -> None:
+    client = OpenAI(base_url=served.api, api_key="none", max_retries=0)
+    long = "word " * 1_200
+
+    def ask(number: int) -> str:
+        reply = client.completions.create(
+            model="vicuna", prompt=f"{number} {long}", max_tokens=4, temperature=1.0, seed=7
+        )
+        return reply.choices[0].text
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(ask, range(4)))) == 4
+    assert httpx.get(f"{served.root}/health", timeout=30).is_success  # vLLM's CPU engine once ended on such prompts
+
+
 def test_images_are_refused_in_openais_error_shape(served: Served) -> None:
     client = OpenAI(base_url=served.api, api_key="none")
     image = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/x.png"}}
-    with pytest.raises(BadRequestError, match="a part of type 'image_url' is not text"):
+    with pytest.raises(BadRequestError, match="image_url: this server fetches nothing; send text"):
         client.chat.completions.create(model="vicuna", messages=[{"role": "user", "content": [image]}])  # type: ignore[list-item,misc]
 
 

@@ -11,7 +11,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     stats = commands.add_parser(
         "stats",
         help="what a prepared directory holds, in the terminal",
-        description="Print what a prepared directory holds: totals, lengths, window fill, and what the rules did.",
+        description="Print what a prepared directory holds: totals, lengths, languages, window fill, and what the "
+        "rules did.",
         epilog="example:\n  chaku data stats data/\n\n`chaku data inspect` shows the same as a page, with the texts.\n",
         formatter_class=RawDescriptionRichHelpFormatter,
     )
@@ -23,7 +24,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     from rich.columns import Columns
     from rich.console import Console
 
-    from data_tools.commands.tables import cleaning_table, histogram_table, rejected_table, totals_table
+    from data_tools.commands.tables import blocked_table, cleaning_table, histogram_table, rejected_table, totals_table
     from data_tools.prepared import open_prepared
     from data_tools.stats import histograms
 
@@ -42,4 +43,6 @@ def _stats(arguments: argparse.Namespace) -> int:
     console.print()
     console.print(rejected_table(prepared.manifest))
     console.print(cleaning_table(prepared.manifest["cleaning"]))
+    if blocked := prepared.manifest["cleaning"].get("blocked_phrase"):
+        console.print(blocked_table(blocked["turns_with"]))
     return 0

@@ -43,6 +43,14 @@ def cleaning_table(cleaning: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
+def blocked_table(turns_with: Mapping[str, int]) -> Table:
+    """The blocked phrases, and how many turns held each; the most first."""
+    table = _table("blocked phrases", "phrase", "turns with it")
+    for phrase, turns in turns_with.items():
+        table.add_row(Text(phrase), f"{turns:,}")
+    return table
+
+
 def histogram_table(histogram: Histogram) -> RenderableType:
     """A histogram with a bar a line, as wide as its count."""
     grid = Table.grid(padding=(0, 1))

@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_tools import stats
 from data_tools.prepared import open_prepared
-from data_tools.stats import histograms, measure_windows, of_shares, of_sizes
+from data_tools.stats import histograms, measure_windows, of_languages, of_shares, of_sizes
 
 
 @given(st.lists(st.integers(0, 5000)))
@@ -34,6 +36,7 @@ def test_the_plots_agree_with_the_manifest(sample_prepared: Path) -> None:
         "tokens a document": counts["documents"],
         "window fill": counts["windows"],
         "share supervised of a window": counts["windows"],
+        "languages": counts["conversations_kept"],
     }
 
 
@@ -49,3 +52,15 @@ def test_windows_are_measured_by_their_labels(sample_prepared: Path) -> None:
 def test_the_median_and_the_longest_are_said() -> None:
     assert of_sizes("turns", "conversations", [1, 2]).note == "median 1.5, longest 2"
     assert of_shares("fill", "windows", [0.25], (0.0, 1.0)).note == "median 25.0%"
+
+
+def test_languages_are_counted_and_the_rarest_summed(sample_prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    languages = of_languages(open_prepared(sample_prepared))
+    [(first, most), *_] = languages.bars
+    assert (first, languages.note) == ("en", f"{len(languages.bars)} of them")
+    monkeypatch.setattr(stats, "_MOST_LANGUAGES", 1)
+    monkeypatch.setattr(stats, "_MOST_READ", 20)
+    sampled = of_languages(open_prepared(sample_prepared))
+    assert [label for label, _ in sampled.bars] == ["en", "others"]
+    assert sum(count for _, count in sampled.bars) == 20 < most
+    assert sampled.note == "20 of 103, chosen by chance"

@@ -78,10 +78,34 @@ function badges(turn) {
   return list;
 }
 
+// What stands between a question and its reply: calls and answers of tools, and thoughts. Folded, since it is long.
+const THOUGHTS = /^\s*<think>([^]*?)<\/think>\s*/;
+
+function indented(value) {
+  try {
+    return JSON.stringify(JSON.parse(value), null, 2);
+  } catch {
+    return value;
+  }
+}
+
+function panel(label, ...children) {
+  const size = children.reduce((sum, child) => sum + child.textContent.length, 0);
+  return el("details", { class: "panel" }, el("summary", {}, label, el("small", { class: "dim" }, plural(size, "character"))), ...children);
+}
+
+function said(turn) {
+  if (turn.role === "tool") return [panel("Tool", text(indented(turn.after)))];
+  if (turn.rule === "reasoning") return [panel("Thinking", text(turn.after))];
+  const thoughts = turn.role === "assistant" && THOUGHTS.exec(turn.after);
+  if (!thoughts) return [text(turn.after)];
+  return [panel("Thinking", text(thoughts[1].trim())), text(turn.after.slice(thoughts[0].length))];
+}
+
 function turnCard(turn) {
   const head = el("h3", {}, turn.number >= 0 ? `${turn.number} ` : "", turn.role, ...badges(turn));
   if (turn.after === undefined) return el("section", { class: "turn" }, head, el("p", { class: "dim" }, "Its text cannot be shown: see the note at the top."));
-  if (turn.before === undefined) return el("section", { class: "turn" }, head, text(turn.after));
+  if (turn.before === undefined) return el("section", { class: "turn" }, head, ...said(turn));
   const sides = [["before", turn.before, turn.after], ["after", turn.after, turn.before]];
   return el("section", { class: "turn" }, head, el("div", { class: "sides" }, ...sides.map(([label, own, other]) => el("div", {}, el("small", { class: "dim" }, label), text(own, other)))));
 }
