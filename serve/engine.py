@@ -23,7 +23,7 @@ from templates import InputError
 # What the cache of keys and values may take on a CPU. vLLM's own default is half of the machine's memory.
 CPU_CACHE_GIB = 2
 _LONGEST_ON_CPU = 8192
-# Small models fall into endless white space between the parts of a JSON object, where they may; OpenAI's is compact too.
+# Small models fall into endless white space between the parts of a JSON object, where they may.
 _STRUCTURED = {"backend": "guidance", "disable_any_whitespace": True}
 # Proxies close a connection that is silent for a minute.
 _KEEP_ALIVE_SECONDS = 15
