@@ -71,7 +71,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_ends_without_a_word(tmp_path: Path) -> None:
-    with running(Scripted(talk, seconds=0.05)) as server:
+    with running(Scripted(talk, seconds=0.5)) as server:
         command = [CHAKU, "evaluate", server.base_url, "--concurrency", "4", "--out", str(tmp_path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
         while len(server.requests) < 8 and process.poll() is None:
