@@ -20,7 +20,7 @@ COMMANDS = {
     "train": Command("train.cli", "main", "fine-tune a model on prepared windows"),
     "serve": Command("serve.cli", "serve", "serve a model: OpenAI-compatible API and chat page"),
     "keys": Command("serve.keys_command", "main", "keys for a served model: add, list, revoke"),
-    "chat": Command("serve.cli", "chat", "the chat page alone, in front of any OpenAI-compatible API"),
+    "chat": Command("serve.chat.command", "main", "the chat page alone, in front of any OpenAI-compatible API"),
     "parity": Command("serve.cli", "parity", "hold a running server's prompts against the trainer's, token by token"),
     "evaluate": Command("evaluate.cli", "main", "grade a model's answers, compare checkpoints, count replies that end"),
 }

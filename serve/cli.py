@@ -1,4 +1,4 @@
-"""`chaku serve`, `chaku chat` and `chaku parity`."""
+"""`chaku serve` and `chaku parity`."""
 
 import argparse
 from pathlib import Path
@@ -20,15 +20,6 @@ def serve(argv: list[str]) -> int:
     from serve.launch import launch
 
     return launch(args, extra)
-
-
-def chat(argv: list[str]) -> int:
-    """Run `chaku chat ...`; returns the exit code."""
-    args = _chat_parser().parse_args(argv)
-    from serve.chat_page import run
-
-    run(base_url=args.base_url, port=args.port, model=args.model)
-    return 0
 
 
 def parity(argv: list[str]) -> int:
@@ -115,20 +106,6 @@ def _add_guards(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--traces", metavar="URL", help="OpenTelemetry collector that traces go to, for instance http://127.0.0.1:4317"
     )
-
-
-def _chat_parser() -> argparse.ArgumentParser:
-    parser = _parser(
-        "chat",
-        "The chat page alone, in front of any OpenAI-compatible API. A key is read from OPENAI_API_KEY.",
-        "example:\n  chaku chat --base-url http://127.0.0.1:8000/v1",
-    )
-    parser.add_argument(
-        "--base-url", required=True, metavar="URL", help="the API, for instance http://127.0.0.1:8000/v1"
-    )
-    parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
-    parser.add_argument("--model", metavar="NAME", help="model to chat with (default: the first that the API lists)")
-    return parser
 
 
 def _parity_parser() -> argparse.ArgumentParser:

@@ -122,7 +122,7 @@ def _page(args: argparse.Namespace, model: str, key: str | None) -> Service:
     # The key is made at each start, is told to the page alone, and is never shown.
     environment = {**os.environ, "OPENAI_API_KEY": key} if key else dict(os.environ)
     url = f"http://127.0.0.1:{args.ui_port}/"
-    return python_service("chat page", "serve.chat_page", *options, environment=environment, ready_url=url)
+    return python_service("chat page", "chaku", "chat", *options, environment=environment, ready_url=url)
 
 
 def _root(host: str, port: int) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from serve.chat_page import build, launch
-from serve.chat_stream import Endpoint
+from serve.chat.page import build, launch
+from serve.chat.stream import Endpoint
 from tests.serve.scripted_server import ScriptedServer, running
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import openai
 import pytest
 
-from serve.chat_stream import Endpoint, Reply, Settings, explain
+from serve.chat.stream import Endpoint, Reply, Settings, explain
 from tests.serve.scripted_server import MODEL, ScriptedServer
 
 HELLO = [{"role": "user", "content": "Hello"}]

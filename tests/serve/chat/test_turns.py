@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.chat_turns import as_plain, shown
+from serve.chat.turns import as_plain, shown
 
 
 @given(st.text())

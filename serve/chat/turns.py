@@ -1,11 +1,11 @@
-"""What the chat page's buttons do to a conversation; the page's layout is in `serve.chat_page`."""
+"""What the chat page's buttons do to a conversation; the page's layout is in `serve.chat.page`."""
 
 import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from serve.chat_stream import ChatMessage, Endpoint, Reply, Settings, explain
+from serve.chat.stream import ChatMessage, Endpoint, Reply, Settings, explain
 
 _log = logging.getLogger(__name__)
 

@@ -230,7 +230,7 @@ def test_the_page_fits_any_width(page: Page, scripted: ScriptedServer, width: in
 
 def test_the_page_ends_quickly_on_sigterm_and_names_a_busy_port(scripted: ScriptedServer) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "serve.chat_page", "--base-url", scripted.base_url, "--port", str(port)]
+    command = [sys.executable, "-m", "chaku", "chat", "--base-url", scripted.base_url, "--port", str(port)]
     first = subprocess.Popen(command)
     try:
         wait_for(f"http://127.0.0.1:{port}/")

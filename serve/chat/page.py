@@ -1,9 +1,7 @@
 """The chat page: a Gradio app in front of any OpenAI-compatible endpoint, an ordinary client of it."""
 
-import argparse
 import os
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,12 +9,11 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from serve.chat_stream import ChatMessage, Endpoint, Settings, explain
-from serve.chat_turns import Progress, Turns, as_plain, shown
-from serve.page_headers import PageHeaders
+from serve.chat.headers import PageHeaders
+from serve.chat.stream import ChatMessage, Endpoint, Settings, explain
+from serve.chat.theme import ASSETS, theme
+from serve.chat.turns import Progress, Turns, as_plain, shown
 from serve.processes import refuse_busy_port
-from serve.theme import ASSETS, theme
-from templates import InputError
 
 HOST = "127.0.0.1"
 STREAMS = 256  # replies at once; further ones wait their turn
@@ -222,24 +219,3 @@ def _notice(text: str) -> gr.Markdown:
 
 def _title(model: str) -> str:
     return f'<h1>Chaku</h1><p title="Model">{as_plain(model)}</p>'
-
-
-def main() -> int:
-    """Run the page as a process of its own (`python -m serve.chat_page`); returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m serve.chat_page", description="The chat page of `chaku serve`.")
-    parser.add_argument(
-        "--base-url", required=True, metavar="URL", help="the API, for instance http://127.0.0.1:8000/v1"
-    )
-    parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
-    parser.add_argument("--model", metavar="NAME", help="model to chat with (default: the first that the API lists)")
-    args = parser.parse_args()
-    try:
-        run(base_url=args.base_url, port=args.port, model=args.model)
-    except InputError as error:
-        print(f"chaku: error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
