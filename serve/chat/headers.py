@@ -4,6 +4,10 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.datastructures import Headers
+
+from serve.chat.language import choose
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -27,7 +31,10 @@ _POLICY = "; ".join(
 
 
 class PageHeaders:
-    """Adds a content security policy and its companions to every response, and the nonce to the page's own scripts."""
+    """Adds a content security policy and its companions to every response, and the nonce to the page's own scripts.
+
+    A page's labels become texts of the reader's language on the way.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -51,7 +58,8 @@ class PageHeaders:
                 page.extend(message.get("body", b""))
                 if message.get("more_body"):
                     return
-                body = bytes(page).replace(b"<script", b'<script nonce="' + nonce.encode() + b'"')
+                translated = choose(Headers(scope=scope)).translate(page.decode()).encode()
+                body = translated.replace(b"<script", b'<script nonce="' + nonce.encode() + b'"')
                 start["headers"] = _with_length(start["headers"], len(body))
                 await send(start)
                 message = {"type": "http.response.body", "body": body}

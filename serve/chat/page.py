@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from serve.chat.context import Context
 from serve.chat.headers import PageHeaders
+from serve.chat.store.database import default_url, open_database
 from serve.chat.stream import ChatMessage, Endpoint, Settings, explain
 from serve.chat.theme import ASSETS, theme
 from serve.chat.turns import Progress, Turns, as_plain, shown
@@ -45,7 +47,8 @@ def run(*, base_url: str, port: int, model: str | None) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    page = build(Endpoint(base_url=base_url, model=model, api_key=os.environ.get("OPENAI_API_KEY")))
+    endpoint = Endpoint(base_url=base_url, model=model, api_key=os.environ.get("OPENAI_API_KEY"))
+    page = build(Context(engine=open_database(default_url()), endpoint=endpoint))
     launch(page, port=port)
     print(f"Chat page: http://{HOST}:{port}/ (in front of {base_url})", flush=True)
     stopped.wait()
@@ -72,12 +75,12 @@ def launch(page: gr.Blocks, *, port: int) -> None:
     )
 
 
-def build(endpoint: Endpoint) -> gr.Blocks:
-    """The page with its controls and what they do."""
-    turns = Turns(endpoint)
+def build(context: Context) -> gr.Blocks:
+    """The chat, and the other pages as routes of the same app: each is a module's `page(context)`."""
+    turns = Turns(context.endpoint)
     with gr.Blocks(title="Chaku", analytics_enabled=False, fill_height=True) as page:
         controls = _Controls()
-        controls.connect(page, turns, endpoint)
+        controls.connect(page, turns, context.endpoint)
     return page
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from serve.chat.context import Context
 from serve.chat.page import build, launch
+from serve.chat.store.database import open_database
 from serve.chat.stream import Endpoint
 from tests.serve.scripted_server import ScriptedServer, running
 
@@ -34,9 +36,16 @@ def scripted(_scripted: ScriptedServer) -> ScriptedServer:
 
 
 @pytest.fixture(scope="session")
-def chat_url(_scripted: ScriptedServer) -> Iterator[str]:
+def chat_context(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """What the page stands on: a database of its own and the scripted API."""
+    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('chat') / 'chat.sqlite'}")
+    return Context(engine=engine, endpoint=Endpoint(base_url=_scripted.base_url, model=None, api_key=None))
+
+
+@pytest.fixture(scope="session")
+def chat_url(chat_context: Context) -> Iterator[str]:
     port = free_port()
-    blocks = build(Endpoint(base_url=_scripted.base_url, model=None, api_key=None))
+    blocks = build(chat_context)
     launch(blocks, port=port)
     yield f"http://127.0.0.1:{port}/"
     blocks.close(verbose=False)
