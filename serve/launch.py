@@ -25,11 +25,11 @@ _READY = """\
   chat page   {page}
 {apis}
 
-curl {api}/chat/completions -H 'Content-Type: application/json' {header}\\
+{export}curl {api}/chat/completions -H 'Content-Type: application/json' {header}\\
   -d '{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
 from openai import OpenAI
-client = OpenAI(base_url="{api}", api_key="{key}")
+client = OpenAI(base_url="{api}"{key})
 reply = client.chat.completions.create(model="{name}", messages=[{{"role": "user", "content": "Hello"}}])
 print(reply.choices[0].message.content)
 
@@ -146,7 +146,8 @@ def _ready_text(
         apis="\n".join(lines),
         api=apis[0],
         name=names[0],
-        header='-H "Authorization: Bearer $KEY" ' if has_keys else "",
-        key="$KEY" if has_keys else "none",
+        export="export OPENAI_API_KEY=...   # a key that `chaku keys add NAME` made\n" if has_keys else "",
+        header='-H "Authorization: Bearer $OPENAI_API_KEY" ' if has_keys else "",
+        key="" if has_keys else ', api_key="none"',  # the client reads the variable by itself
         what="it" if args.no_ui and len(models) == 1 else "all",
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -61,10 +62,26 @@ def _die_with_parent() -> None:
 
 
 def refuse_busy_port(flag: str, host: str, port: int) -> None:
-    """Raise InputError, naming the flag, where something listens on a port already."""
-    with socket.socket() as probe:
+    """Raise InputError, naming the flag, where nothing can listen on a port: mostly, since something does already."""
+    if not 0 < port < 65536:
+        raise InputError(f"{flag} {port}: ports are numbers from 1 to 65535; give another")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise InputError(f"--host {host}: no address ({error.strerror}); give one of this machine's") from error
+    with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
-            raise InputError(f"{flag} {port}: in use ({error.strerror}); give another, or stop what uses it") from error
+            raise InputError(_cannot_listen(flag, host, port, error)) from error
+
+
+def _cannot_listen(flag: str, host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{flag} {port}: in use ({error.strerror}); give another, or stop what uses it"
+        case errno.EADDRNOTAVAIL:
+            return f"--host {host}: not an address of this machine; 0.0.0.0 is all of them"
+        case _:
+            return f"{flag} {port}: cannot be used on {host} ({error.strerror}); give another"

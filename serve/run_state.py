@@ -1,15 +1,16 @@
 """What runs: each `chaku serve` keeps its logs and its state in a directory of its own, where `--status` finds it."""
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 _STATE = "state.json"
+_LOCK = "lock"
 
 
 def _runs() -> Path:
@@ -22,9 +23,17 @@ def new_run_directory(name: str) -> Path:
     return _runs() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
+@contextmanager
+def running(run: Path) -> Iterator[None]:
+    """Hold the lock of a run, by which `--status` knows that it runs; the system lets go of it however we end."""
+    with (run / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def write_state(run: Path, services: Sequence[dict[str, Any]]) -> None:
     """Write down what runs; the file is replaced as a whole. A full disk is no reason to stop serving."""
-    state = {"pid": os.getpid(), "started": psutil.Process().create_time(), "services": list(services)}
+    state = {"pid": os.getpid(), "services": list(services)}
     partial = run / f"{_STATE}.partial"
     try:
         partial.write_text(json.dumps(state), encoding="utf-8")
@@ -48,10 +57,20 @@ def show_status() -> int:
 
 
 def _alive(path: Path) -> dict[str, Any] | None:
-    """The state in a file, if the process that wrote it still runs: its number may be another's by now."""
+    """The state in a file, if the process that wrote it still runs."""
+    try:
+        with (path.parent / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:  # it is held: the run is alive
+        return _read(path)
+    except OSError:
+        return None
+    return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        is_same = abs(psutil.Process(state["pid"]).create_time() - state["started"]) < 1
-    except (OSError, ValueError, KeyError, psutil.Error):
+    except (OSError, ValueError):
         return None
-    return state if is_same else None
+    return state

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serve.run_state import write_state
+from serve.run_state import running, write_state
 from serve.watched import Service, Watched
 
 # Requests that run may finish within this; an engine that then takes longer than STOP_SECONDS to end is killed. vLLM's
@@ -21,6 +21,8 @@ DRAIN_SECONDS = 30.0
 STOP_SECONDS = 15.0
 DRAINING = "draining"
 _POLL_SECONDS = 0.1
+# How often a start that no terminal shows is told of in a line of its own.
+_LINE_SECONDS = 10.0
 
 
 @dataclass
@@ -42,8 +44,9 @@ def supervise(services: Sequence[Service], *, ready_text: str, run: Path) -> int
     """
     console = Console(stderr=True)
     run.mkdir(parents=True, exist_ok=True)
-    with _signals() as stop, ExitStack() as stack:
+    with running(run), _signals() as stop, ExitStack() as stack:
         watched = [stack.enter_context(Watched(service, run, console)) for service in services]
+        write_state(run, [one.shown() for one in watched])
         gave_up = _wait_until_ready(watched, stop, console)
         if not gave_up and not stop.requests:
             print(ready_text, flush=True)
@@ -55,7 +58,9 @@ def supervise(services: Sequence[Service], *, ready_text: str, run: Path) -> int
 @contextmanager
 def _signals() -> Iterator[_Stop]:
     stop = _Stop()
-    previous = {number: signal.signal(number, stop.ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    # A terminal that closes is a stop too, unless `nohup` or its like says otherwise.
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    previous = {number: signal.signal(number, stop.ask) for number in (signal.SIGTERM, signal.SIGINT, *hangup)}
     try:
         yield stop
     finally:
@@ -65,7 +70,7 @@ def _signals() -> Iterator[_Stop]:
 
 def _wait_until_ready(watched: Sequence[Watched], stop: _Stop, console: Console) -> bool:
     """Wait, showing the seconds; returns whether a service died meanwhile."""
-    started = time.monotonic()
+    started = told = time.monotonic()
     with console.status("starting") as status:
         while not stop.requests:
             for one in watched:
@@ -75,8 +80,12 @@ def _wait_until_ready(watched: Sequence[Watched], stop: _Stop, console: Console)
             waiting = [one.service.name for one in watched if one.state != "ready"]
             if not waiting:
                 return False
-            seconds = time.monotonic() - started
-            status.update(f"starting the {' and the '.join(waiting)} ({seconds:.0f} s; logs in {watched[0].run})")
+            now = time.monotonic()
+            line = f"starting the {' and the '.join(waiting)} ({now - started:.0f} s; logs in {watched[0].run})"
+            status.update(line)
+            if not console.is_terminal and now >= told + _LINE_SECONDS:
+                told = now
+                console.print(f"chaku: {line}", markup=False, highlight=False, soft_wrap=True)
             time.sleep(_POLL_SECONDS)
     return False
 

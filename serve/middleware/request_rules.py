@@ -1,6 +1,7 @@
 """What one request may hold: its size, its depth, how much it asks for, and nothing that reaches past the model."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -13,7 +14,12 @@ from serve.middleware.settings import Limits, read_settings
 
 _COUNTED = ("n", "best_of")
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_LENGTH_OF = {"/v1/chat/completions": "max_completion_tokens", "/v1/responses": "max_output_tokens"}
+_LENGTH_OF = {
+    "/v1/chat/completions": "max_completion_tokens",
+    "/v1/completions": "max_tokens",
+    "/v1/responses": "max_output_tokens",
+}
+_COMPLETION_LENGTH = 16  # of a completion that names none, as in OpenAI's API
 _STOPS = ("stop", "stop_sequences", "bad_words")
 _LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs")
 # Each would make the prompt otherwise than in training, or hands vLLM's process more than text.
@@ -27,6 +33,7 @@ _REFUSED = (
     "ec_transfer_params",
 )
 _ADDRESSES = ("image_url", "audio_url", "video_url", "file_url")
+_FETCHED = ("image", "document", "input_image", "input_file", "input_audio", "input_video")
 
 
 class RefusedError(Exception):
@@ -118,7 +125,8 @@ def _with_length(body: bytes, request: dict[str, Any], path: str, limits: Limits
         return body
     if any(request.get(length) is not None for length in _LENGTHS):
         return body
-    return json.dumps({**request, name: limits.max_tokens}).encode()
+    longest = min(limits.max_tokens, _COMPLETION_LENGTH) if path == "/v1/completions" else limits.max_tokens
+    return json.dumps({**request, name: longest}).encode()
 
 
 def _with_content_length(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
@@ -189,25 +197,31 @@ def _check_stops(request: Mapping[str, Any], limits: Limits) -> None:
 
 def _check_addresses(request: Mapping[str, Any]) -> None:
     """No message may make the server fetch something (SSRF)."""
-    for part in _parts(request.get("messages")):
-        for name in _ADDRESSES:
-            if name in part:
-                _refuse(f"{name}: this server fetches nothing; send text.", "messages")
-    for part in _parts(request.get("input")):
-        if part.get("type") in ("input_image", "input_file", "input_audio"):
-            _refuse(f"{part['type']}: this server fetches nothing; send text.", "input")
+    for field in ("messages", "input", "system"):
+        for part in _parts(request.get(field)):
+            kind = part.get("type") if part.get("type") in _FETCHED else None
+            found = next((name for name in _ADDRESSES if name in part), kind)
+            if found:
+                _refuse(f"{found}: this server fetches nothing; send text.", field)
 
 
 def _parts(messages: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 whatever a client sent
+    """The messages and all parts within them: Anthropic's results of tools hold parts of their own."""
     for message in messages if isinstance(messages, list) else ():
-        content = message.get("content") if isinstance(message, dict) else None
-        yield from (part for part in (content if isinstance(content, list) else ()) if isinstance(part, dict))
+        if isinstance(message, dict):
+            yield message
+            yield from _parts(message.get("content"))
+            yield from _parts(message.get("output"))
 
 
 def _at_most(request: Mapping[str, Any], name: str, most: int) -> None:
     value = request.get(name)
-    if isinstance(value, int | float) and value > most:
-        _refuse(f"{name} is {value}; at most {most}.", name)
+    try:
+        number = float(value) if isinstance(value, int | float | str) else 0  # vLLM reads numbers in strings too
+    except (ValueError, OverflowError):
+        number = math.inf if isinstance(value, int) else 0
+    if number > most:
+        _refuse(f"{name} is {str(value)[:40]}; at most {most}.", name)
 
 
 def _few_enough(name: str, values: list[Any], most: int) -> None:

@@ -76,7 +76,7 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
     assert len(gone) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_everything_and_exits_with_0(number: signal.Signals, tmp_path: Path) -> None:
     process = start("serves", tmp_path)
     family = wait_ready(process)
@@ -135,3 +135,13 @@ def test_a_busy_port_is_refused_by_its_flag() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"--port {port}: in use"):
             refuse_busy_port("--port", "127.0.0.1", port)
+
+
+def test_a_port_or_host_that_is_none_is_named() -> None:
+    for port in (0, -1, 70_000):
+        with pytest.raises(InputError, match=f"--port {port}: ports are numbers"):
+            refuse_busy_port("--port", "127.0.0.1", port)
+    with pytest.raises(InputError, match=r"--host 192\.0\.2\.1: not an address of this machine"):
+        refuse_busy_port("--port", "192.0.2.1", free_port())
+    with pytest.raises(InputError, match=r"--host no host: no address"):
+        refuse_busy_port("--port", "no host", free_port())

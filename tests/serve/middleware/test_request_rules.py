@@ -17,6 +17,8 @@ HI = '"messages": [{"role": "user", "content": "Hi"}]'
         ('"n": 9', "n"),
         ('"best_of": 9', "best_of"),
         ('"n": 1e9', "n"),
+        ('"n": "9"', "n"),
+        ('"n": 1' + "0" * 400, "n"),
         ('"max_tokens": 101', "max_tokens"),
         ('"max_completion_tokens": 101', "max_completion_tokens"),
         ('"top_logprobs": 21', "top_logprobs"),
@@ -31,6 +33,9 @@ HI = '"messages": [{"role": "user", "content": "Hi"}]'
         ('"mm_processor_kwargs": {}', "mm_processor_kwargs"),
         ('"kv_transfer_params": {"x": 1}', "kv_transfer_params"),
         ('"messages": [{"content": [{"type": "image_url", "image_url": {"url": "http://169.254.1.1/"}}]}]', "messages"),
+        ('"messages": [{"content": [{"type": "image", "source": {"type": "url", "url": "http://x/"}}]}]', "messages"),
+        ('"messages": [{"content": [{"type": "tool_result", "content": [{"type": "document"}]}]}]', "messages"),
+        ('"input": [{"type": "function_call_output", "output": [{"image_url": "file:///etc/passwd"}]}]', "input"),
         ('"input": [{"content": [{"type": "input_image", "image_url": "http://127.0.0.1/"}]}]', "input"),
     ],
 )  # fmt: skip
@@ -77,7 +82,7 @@ def test_a_request_that_names_no_length_gets_the_longest_it_may_have(guarded: Gu
     client = guarded(Settings(limits=Limits(max_tokens=100)))
     assert client.post(CHAT, json={"model": "m"}).json()["asked"] == {"model": "m", "max_completion_tokens": 100}
     assert client.post(CHAT, json={"max_tokens": 7}).json()["asked"] == {"max_tokens": 7}
-    assert client.post("/v1/completions", json={"prompt": "x"}).json()["asked"] == {"prompt": "x"}
+    assert client.post("/v1/completions", json={"prompt": "x"}).json()["asked"] == {"prompt": "x", "max_tokens": 16}
 
 
 def test_10_mb_are_refused_before_they_are_read(client: TestClient) -> None:
