@@ -26,11 +26,12 @@ _READY = """\
 {apis}
 
 {export}curl {api}/chat/completions -H 'Content-Type: application/json' {header}\\
-  -d '{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  -d '{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}], "max_tokens": 100}}'
 
 from openai import OpenAI
 client = OpenAI(base_url="{api}"{key})
-reply = client.chat.completions.create(model="{name}", messages=[{{"role": "user", "content": "Hello"}}])
+messages = [{{"role": "user", "content": "Hello"}}]
+reply = client.chat.completions.create(model="{name}", messages=messages, max_tokens=100)
 print(reply.choices[0].message.content)
 
 Ctrl-C stops {what}."""

@@ -1,13 +1,12 @@
 """Before a model is served: are its tokenizer and template those of its training, and can its prompts be guarded?"""
 
 import json
+import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from serve.model_directory import ServedModel
+from serve.model_directory import ServedModel, look_at
 from templates import InputError
 
 # What each part of a fingerprint is kept in.
@@ -34,7 +33,7 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | 
     naming the file that differs.
     """
     if model.directory is None:
-        _say(f"{model.path}: prompts are rendered by vLLM, since only a model directory can be checked")
+        _say(f"{model.path}: no such directory, so the Hugging Face hub is asked for it; vLLM renders its prompts")
         return None
     from templates.loading import load_encoder
 
@@ -51,8 +50,24 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | 
 
 def check_prompts_apart(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | None:
     """`check_prompts` in a process of its own, which takes transformers and PyTorch (400 MB) along when it ends."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(check_prompts, model, ignore_fingerprint=ignore_fingerprint).result()
+    argv = [sys.executable, "-m", "serve.prompt_check", model.path, json.dumps(ignore_fingerprint)]
+    # In a session of its own: Ctrl-C comes to us alone, and ends it without a word.
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, start_new_session=True)
+    if done.returncode:
+        raise InputError(f"{model.path}: its tokenizer cannot be loaded (what is wrong stands above); copy it again")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if isinstance(answer, str):
+        raise InputError(answer)
+    return answer and Prompts(answer["fingerprint"], tuple(answer["stop_strings"]))
+
+
+def _main(path: str, ignore_fingerprint: str) -> None:
+    """Print what `check_prompts` says, as JSON: an object or null, or the sentence of its InputError."""
+    try:
+        prompts = check_prompts(look_at(path), ignore_fingerprint=json.loads(ignore_fingerprint))
+        print(json.dumps(prompts and asdict(prompts)))
+    except InputError as error:
+        print(json.dumps(str(error)))
 
 
 def _recorded(model: ServedModel) -> dict[str, str] | None:
@@ -83,3 +98,7 @@ def _refuse_changes(model: ServedModel, recorded: dict[str, str], found: dict[st
 
 def _say(line: str) -> None:
     print(f"chaku: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

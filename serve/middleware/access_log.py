@@ -1,43 +1,47 @@
 """The access log: one JSON object a line for each request, with neither what was said nor any key."""
 
+import contextlib
 import datetime
 import json
-import logging
+import os
 import sys
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 
 class AccessLog:
-    """Appends lines to a file, which may be rotated meanwhile. No request fails because the log cannot be written."""
+    """Appends lines to a file, which may be rotated meanwhile. No request fails because the log cannot be written.
+
+    The file is opened for each line (some microseconds), so that a full disk or a moved file leaves nothing to mend.
+    """
 
     def __init__(self, path: str) -> None:
+        self._path = path
+        self._is_failing = False
+        self._is_torn = False  # the last line was cut off by a full disk: the next begins on a line of its own
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._handler = _File(path, delay=True, encoding="utf-8")
 
     def write(self, **record: str | float | None) -> None:
-        """Write one line, with the time in UTC first."""
+        """Write one line, with the time in UTC first. That the log cannot be written is said once, until it can be."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, **record})
-        self._handler.handle(logging.makeLogRecord({"msg": line}))
-
-
-class _File(WatchedFileHandler):
-    """Says once that the log cannot be written, and once more after it could be."""
-
-    _is_failing = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        was_failing, self._is_failing = self._is_failing, False
         try:
-            super().emit(record)
-        except OSError as error:  # opening or rotating the file; what fails in writing comes by handleError
-            self._fail(error)
-        if self._is_failing and not was_failing:
-            print(f"chaku: {self.baseFilename}: the access log cannot be written", file=sys.stderr)
+            self._append(f"\n{line}\n" if self._is_torn else f"{line}\n")
+        except OSError as error:
+            if not self._is_failing:
+                self._say(f"the access log cannot be written ({error.strerror})")
+            self._is_failing = True
+        else:
+            self._is_failing = False
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        self._fail(None)
+    def _say(self, what: str) -> None:
+        with contextlib.suppress(OSError):  # the log that standard error goes to may lie on the same full disk
+            print(f"chaku: {self._path}: {what}", file=sys.stderr, flush=True)
 
-    def _fail(self, _: OSError | None) -> None:
-        self._is_failing = True
+    def _append(self, text: str) -> None:
+        whole = text.encode()
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            written = os.write(file, whole)
+            self._is_torn = 0 < written < len(whole)
+        finally:
+            os.close(file)

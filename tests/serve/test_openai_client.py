@@ -1,6 +1,8 @@
 """The official `openai` client as a contract: what it sends is understood, and what comes back is what it expects."""
 
+import contextlib
 import json
+import socket
 import time
 from collections.abc import Iterable, Iterator
 
@@ -189,7 +191,16 @@ def test_errors_are_the_clients_classes(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"temperature": 1e999}', b'{"n": 0}', b'{"messages": 7}', b'{"stop": {"a": 1}}', b"{"]
+    "body",
+    [
+        b'{"messages": [{"role": "user", "content": "a\\u0000b"}], "prompt": "\\u0000", "input": "\\u0000"}',
+        b'{"seed": 1' + b"0" * 5000 + b"}",
+        b'{"temperature": 1e999}',
+        b'{"n": 0}',
+        b'{"messages": 7}',
+        b'{"stop": {"a": 1}}',
+        b"{",
+    ],
 )
 @pytest.mark.parametrize("route", ["chat/completions", "completions", "responses", "messages"])
 def test_no_request_is_a_500(served: Served, model: str, route: str, body: bytes) -> None:
@@ -201,8 +212,10 @@ def test_no_request_is_a_500(served: Served, model: str, route: str, body: bytes
 
 
 def running(served: Served) -> float:
+    """Requests that run, by our own count and by the engine's."""
     lines = httpx.get(f"{served.root}/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("chaku_requests_running{"))
+    counts = ("chaku_requests_running{", "vllm:num_requests_running{")
+    return max(float(line.split()[-1]) for line in lines if line.startswith(counts))
 
 
 def test_a_client_that_leaves_frees_its_place_within_a_second(served: Served, client: OpenAI, model: str) -> None:
@@ -224,6 +237,36 @@ def assert_none_runs_within_a_second(served: Served) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("it still runs")
+
+
+def test_a_slow_reader_gets_all_and_holds_nobody_up(served: Served, client: OpenAI, model: str) -> None:
+    body = json.dumps(
+        {"model": model, "messages": ASKED, "max_tokens": 100, "stream": True, "ignore_eos": True}
+    ).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    with connection(served) as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        reader.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        assert client.chat.completions.create(model=model, messages=ASKED, max_tokens=2).choices
+        received = b""
+        while piece := reader.recv(256):
+            received += piece
+            time.sleep(0.005)
+    assert received.count(b'"content":') >= 100
+    assert b"data: [DONE]" in received
+
+
+@pytest.mark.parametrize("header", ["X-A: " + "a" * 5_000_000, "\r\n".join(f"X-{n}: 1" for n in range(3000))])
+def test_huge_headers_end_no_server(served: Served, client: OpenAI, header: str) -> None:
+    with connection(served) as sender, contextlib.suppress(ConnectionError):
+        sender.sendall(f"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n".encode())
+        assert sender.recv(100).split()[1] in (b"200", b"400", b"431")
+    assert client.models.list().data
+
+
+def connection(served: Served) -> socket.socket:
+    host, port = served.root.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def test_metrics_have_vllms_and_ours(served: Served) -> None:

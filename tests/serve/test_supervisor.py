@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -36,7 +38,7 @@ if how == "fails": raise OSError(98, "Address already in use")
 if how == "dies" and not os.path.exists("died"):
     open("died", "w").close()
     threading.Timer(1.0, os._exit, (3,)).start()
-http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
+http.server.ThreadingHTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
 
 
@@ -46,9 +48,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(how: str, logs: Path) -> "subprocess.Popen[str]":
+def start(how: str, logs: Path, *, port: int | None = None) -> "subprocess.Popen[str]":
     program = PROGRAM.format(server=SERVER)
-    argv = [sys.executable, "-c", program, str(free_port()), how, str(logs)]
+    argv = [sys.executable, "-c", program, str(port or free_port()), how, str(logs)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=logs)
 
 
@@ -110,6 +112,33 @@ def test_a_child_that_dies_is_started_again_with_its_exit_code_named(tmp_path: P
     assert "started again in 1 s" in errors
     assert str(tmp_path / "engine.log") in errors
     assert_all_gone(again)
+
+
+def test_a_child_that_is_killed_under_load_comes_back_and_every_client_is_served(tmp_path: Path) -> None:
+    port = free_port()
+    process = start("serves", tmp_path, port=port)
+    engine, _ = wait_ready(process)
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(ask_until_served, port, 40) for _ in range(8)]
+        time.sleep(0.3)
+        engine.kill()
+        assert [client.result(timeout=30) for client in clients] == [40] * 8
+    state = wait_for_state(tmp_path, "ready", restarts=1)
+    assert state["cause"] == "killed by signal 9"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+
+def ask_until_served(port: int, times: int) -> int:
+    """How often a client was served that asks again whenever it was not."""
+    served = 0
+    while served < times:
+        try:
+            served += httpx.get(f"http://127.0.0.1:{port}/", timeout=5).is_success
+            time.sleep(0.02)
+        except httpx.TransportError:
+            time.sleep(0.1)
+    return served
 
 
 def test_a_child_that_cannot_start_gives_its_cause(tmp_path: Path) -> None:

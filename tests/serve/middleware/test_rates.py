@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_requests_a_minute(guarded: Guarded) -> None:
     assert 1 <= int(refused.headers["retry-after"]) <= 20
     assert refused.json()["error"]["type"] == "rate_limit_error"
     assert client.get("/v1/models").status_code == 200  # only replies are counted
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+def test_a_clock_that_is_set_changes_no_limit(guarded: Guarded, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    client = guarded(Settings(limits=Limits(requests_per_minute=2)))
+    assert [client.post(CHAT, json={}).status_code for _ in range(2)] == [200, 200]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + jump)
+    refused = client.post(CHAT, json={})
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
 
 
 def test_tokens_a_minute_are_charged_when_they_are_known(guarded: Guarded) -> None:

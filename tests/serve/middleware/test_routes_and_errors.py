@@ -1,11 +1,14 @@
 import json
 import re
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from serve.middleware.access_log import AccessLog
 from serve.middleware.errors import rewritten
 from serve.middleware.settings import Settings
 from tests.serve.middleware.conftest import Guarded
@@ -105,6 +108,27 @@ def test_a_log_that_cannot_be_written_fails_no_request(guarded: Guarded, capfd: 
     client = guarded(Settings(access_log="/dev/full"))
     assert [client.get("/v1/models").status_code for _ in range(3)] == [200, 200, 200]
     assert capfd.readouterr().err.count("cannot be written") == 1
+
+
+def test_a_log_goes_on_once_the_disk_has_room_again(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "access.jsonl"
+    log = AccessLog(str(path))
+    log.write(status=1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:  # a file that may not grow stands for a full disk: one line is cut off, the next is lost
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, before[1]))
+        log.write(status=2)
+        log.write(status=3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    log.write(status=4)
+    path.rename(tmp_path / "rotated")
+    log.write(status=5)
+    first, torn, last = (tmp_path / "rotated").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in (first, last, path.read_text())] == [1, 4, 5]
+    assert torn.startswith('{"time"')
 
 
 def test_streams_pass_at_once_and_unchanged(client: TestClient) -> None:
