@@ -10,7 +10,7 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     from serve.chat.page import run
 
-    run(base_url=args.base_url, port=args.port, model=args.model)
+    run(base_url=args.base_url, port=args.port, model=args.model, db=None, users=None)
     return 0
 
 

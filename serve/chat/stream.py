@@ -1,6 +1,7 @@
 """A streamed reply of any OpenAI-compatible endpoint: text that grows, can be stopped, and fails in plain words."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -13,21 +14,47 @@ SNAPSHOT_SECONDS = 0.05  # twenty updates a second look fluent and leave the bro
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0  # a long prompt on a CPU takes minutes to its first token
 
+_CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM's own
+
 ChatMessage = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to sample. `max_tokens` of 0 leaves the length to the server: as many as fit."""
+    """Which model to ask, and how to sample; what is None is left to the server, which knows its model's defaults.
 
+    `max_tokens` of 0 is as many as fit. `continues` lets the last message, a reply, go on.
+    """
+
+    model: str = ""
     system: str = ""
-    temperature: float = 0.7
-    top_p: float = 0.95
+    temperature: float | None = None
+    top_p: float | None = None
     max_tokens: int = 0
+    seed: int | None = None
+    continues: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that the API lists, and the tokens that its context holds, where the server says it."""
+
+    name: str
+    context: int | None
+
+
+@dataclass
+class Usage:
+    """What a reply took, as the server counted it; times in seconds as the page saw them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds_to_first: float | None = None
+    seconds: float | None = None
 
 
 class Endpoint:
-    """An OpenAI-compatible API and the model of it that is talked to."""
+    """An OpenAI-compatible API and the models of it that are talked to."""
 
     def __init__(self, *, base_url: str, model: str | None, api_key: str | None) -> None:
         self.base_url = base_url
@@ -35,6 +62,35 @@ class Endpoint:
         timeout = openai.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         # A key is always sent, since the client insists on one; a server that wants none ignores it.
         self._client = AsyncOpenAI(base_url=base_url, api_key=api_key or "none", timeout=timeout, max_retries=0)
+        self._contexts: dict[str, int | None] = {}
+
+    async def models(self) -> list[Model]:
+        """All models that the API lists, the given one first.
+
+        Raises:
+            openai.OpenAIError: the API does not answer.
+        """
+        listed = await self._client.models.list()
+        self._contexts = {card.id: _context(card.model_extra) for card in listed.data}
+        first = self._model or (listed.data[0].id if listed.data else "")
+        names = dict.fromkeys([*([first] if first else []), *self._contexts])
+        return [Model(name, self._contexts.get(name)) for name in names]
+
+    async def context(self, model: str) -> int | None:
+        """The tokens that a model's context holds, where the server says it (asked once)."""
+        if model not in self._contexts:
+            await self.models()
+        return self._contexts.setdefault(model, None)
+
+    async def count(self, messages: Sequence[ChatMessage], model: str) -> int | None:
+        """The tokens of a conversation as a prompt, as vLLM's ``/tokenize`` counts them; None where there is none."""
+        root = self.base_url.rstrip("/").removesuffix("/v1")
+        body = {"model": model, "messages": list(messages)}
+        try:
+            answer = await self._client.post(f"{root}/tokenize", body=body, cast_to=object)
+        except openai.APIStatusError:
+            return None
+        return answer.get("count") if isinstance(answer, dict) else None
 
     async def model(self) -> str:
         """The model's name: the given one, else the first that the API lists (asked once).
@@ -54,21 +110,29 @@ class Endpoint:
         system = [ChatMessage(role="system", content=settings.system)] if settings.system.strip() else []
         return Reply(self, [*system, *history], settings)
 
-    async def deltas(self, messages: list[ChatMessage], settings: Settings) -> AsyncIterator[tuple[str, str | None]]:
-        """The reply's pieces as they arrive, each with the finish reason if it is the last.
+    async def deltas(
+        self, messages: list[ChatMessage], settings: Settings, usage: Usage
+    ) -> AsyncIterator[tuple[str, str | None]]:
+        """The reply's pieces as they arrive, each with the finish reason if it is the last; `usage` is filled in.
 
         Leaving the loop, also by cancellation, closes the request, upon which the server stops generating.
         """
         stream = await self._client.chat.completions.create(
-            model=await self.model(),
+            model=settings.model or await self.model(),
             messages=cast("list[ChatCompletionMessageParam]", messages),
-            temperature=settings.temperature,
-            top_p=settings.top_p,
+            temperature=omit if settings.temperature is None else settings.temperature,
+            top_p=omit if settings.top_p is None else settings.top_p,
             max_tokens=settings.max_tokens or omit,
+            seed=omit if settings.seed is None else settings.seed,
             stream=True,
+            stream_options={"include_usage": True},
+            extra_body=_CONTINUE if settings.continues else None,
         )
         async with stream:
             async for chunk in stream:
+                if chunk.usage:
+                    usage.prompt_tokens = chunk.usage.prompt_tokens
+                    usage.completion_tokens = chunk.usage.completion_tokens
                 for choice in chunk.choices:
                     yield choice.delta.content or "", choice.finish_reason
 
@@ -80,6 +144,7 @@ class Reply:
         self.text = ""
         self.is_stopped = False
         self.finish_reason: str | None = None
+        self.usage = Usage()
         self._grown = asyncio.Event()
         self._task = asyncio.create_task(self._collect(endpoint, messages, settings))
         self._task.add_done_callback(lambda _: self._grown.set())
@@ -110,11 +175,20 @@ class Reply:
         yield self.text
 
     async def _collect(self, endpoint: Endpoint, messages: list[ChatMessage], settings: Settings) -> None:
-        async for delta, finish_reason in endpoint.deltas(messages, settings):
+        began = time.monotonic()
+        async for delta, finish_reason in endpoint.deltas(messages, settings, self.usage):
             self.text += delta
             self.finish_reason = finish_reason or self.finish_reason
+            self.usage.seconds = time.monotonic() - began
             if delta:
+                if self.usage.seconds_to_first is None:
+                    self.usage.seconds_to_first = self.usage.seconds
                 self._grown.set()
+
+
+def _context(card: dict[str, object] | None) -> int | None:
+    length = (card or {}).get("max_model_len")
+    return length if isinstance(length, int) else None
 
 
 def explain(error: Exception, *, base_url: str, has_begun: bool = False) -> str:

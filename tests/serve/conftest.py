@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from serve.chat.context import Context
-from serve.chat.page import build, launch
+from serve.chat.page import ChatPage
 from serve.chat.store.database import open_database
 from serve.chat.stream import Endpoint
 from tests.serve.scripted_server import ScriptedServer, running
@@ -45,10 +45,10 @@ def chat_context(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def chat_url(chat_context: Context) -> Iterator[str]:
     port = free_port()
-    blocks = build(chat_context)
-    launch(blocks, port=port)
+    page = ChatPage(chat_context)
+    page.launch(port=port)
     yield f"http://127.0.0.1:{port}/"
-    blocks.close(verbose=False)
+    page.close()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def page(chromium: Browser, chat_url: str, scripted: ScriptedServer, outside: li
     context.route(lambda url: not url.startswith((chat_url, "data:", "blob:")), lambda route: refuse(route, outside))
     page = context.new_page()
     page.goto(chat_url)
-    page.get_by_role("textbox", name="Message").wait_for()
+    page.locator("body.ready").wait_for()
     yield page
     context.close()
 

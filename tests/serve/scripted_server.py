@@ -23,12 +23,15 @@ class ScriptedServer:
     """Answers each request with the next scripted reply (the last one again when none is left), a word at a time.
 
     `error` (status, message) answers instead of a reply. `break_after` cuts the connection after so many words.
+    `context` is the model's in tokens, which here are words; usage is counted so too.
     """
 
     replies: list[str] = field(default_factory=lambda: ["Hello."])
     seconds_per_word: float = 0.0
     error: tuple[int, str] | None = None
     break_after: int | None = None
+    refuses_to_continue: bool = False
+    context: int = 4096
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
@@ -44,24 +47,32 @@ class ScriptedServer:
         return Starlette(
             routes=[
                 Route("/v1/models", self._models),
+                Route("/tokenize", self._tokenize, methods=["POST"]),
                 Route("/v1/chat/completions", self._complete, methods=["POST"]),
             ]
         )
 
     async def _models(self, _: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0}]})
+        card = {"id": MODEL, "object": "model", "created": 0, "max_model_len": self.context}
+        return JSONResponse({"object": "list", "data": [card]})
+
+    async def _tokenize(self, request: Request) -> Response:
+        return JSONResponse({"count": _tokens(await request.json()), "max_model_len": self.context})
 
     async def _complete(self, request: Request) -> Response:
         number = len(self.requests)
-        self.requests.append(await request.json())
+        body = await request.json()
+        self.requests.append(body)
         if self.error:
             status, message = self.error
             return JSONResponse({"error": {"message": message, "type": "scripted"}}, status_code=status)
+        if self.refuses_to_continue and body.get("continue_final_message"):
+            return JSONResponse({"error": {"message": "unknown field", "type": "scripted"}}, status_code=400)
         self.most_at_once = max(self.most_at_once, len(self.requests) - len(self.finished) - len(self.aborted))
         text = self.replies[min(number, len(self.replies) - 1)]
-        return StreamingResponse(self._stream(number, text), media_type="text/event-stream")
+        return StreamingResponse(self._stream(number, text, _tokens(body)), media_type="text/event-stream")
 
-    async def _stream(self, number: int, text: str) -> AsyncIterator[str]:
+    async def _stream(self, number: int, text: str, prompt_tokens: int) -> AsyncIterator[str]:
         try:
             for at, word in enumerate(text.split(" ")):
                 if self.break_after == at:
@@ -69,11 +80,22 @@ class ScriptedServer:
                 yield _event({"content": word if at == 0 else " " + word}, None)
                 await asyncio.sleep(self.seconds_per_word)
             yield _event({}, "stop")
+            yield _usage(prompt_tokens, len(text.split(" ")))
             yield "data: [DONE]\n\n"
             self.finished.append(number)
         finally:
             if number not in self.finished:
                 self.aborted.append(number)
+
+
+def _tokens(body: dict[str, Any]) -> int:
+    return sum(len(message["content"].split()) for message in body["messages"])
+
+
+def _usage(prompt: int, reply: int) -> str:
+    usage = {"prompt_tokens": prompt, "completion_tokens": reply, "total_tokens": prompt + reply}
+    body = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": MODEL, "choices": [], "usage": usage}
+    return f"data: {json.dumps(body)}\n\n"
 
 
 def _event(delta: dict[str, str], finish_reason: str | None) -> str:

@@ -97,14 +97,14 @@ def before(engine: Engine, owner: str, message: str) -> list[Message]:
         return [turn.message for turn in Tree.read(session, conversation.id).path(found.id)]
 
 
-def add(engine: Engine, owner: str, conversation: str, *, role: str, content: str, **kept: Any) -> Message:  # noqa: ANN401
+def add(engine: Engine, owner: str, /, conversation: str, *, role: str, content: str, **kept: Any) -> Message:  # noqa: ANN401
     """A message at the end of the shown branch; the first question gives the conversation its title."""
     with transaction(engine) as session:
         found = own(session, owner, conversation)
         return _add(session, found, parent=found.leaf, role=role, content=content, **kept)
 
 
-def add_sibling(engine: Engine, owner: str, message: str, *, content: str, **kept: Any) -> Message:  # noqa: ANN401
+def add_sibling(engine: Engine, owner: str, /, message: str, *, content: str, **kept: Any) -> Message:  # noqa: ANN401
     """A message of the same role in the same place as another, which stays: a regenerated reply, an edited question."""
     with transaction(engine) as session:
         conversation, found = own_message(session, owner, message)

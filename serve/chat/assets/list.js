@@ -1,0 +1,43 @@
+// The side bar: the list of conversations, its search, and renaming in place.
+
+import { act, get, state } from "./chat.js";
+
+export async function refreshList() {
+  const place = document.getElementById("conversation-list");
+  const search = document.querySelector("#search input, #search textarea")?.value ?? "";
+  const { html } = await get(`/chat/list?q=${encodeURIComponent(search)}`);
+  place.innerHTML = html;
+  markCurrent();
+}
+
+export function markCurrent() {
+  for (const entry of document.querySelectorAll("#conversation-list [data-conversation]")) {
+    const link = entry.querySelector("a");
+    if (entry.dataset.conversation === state.conversation) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+// The title becomes a field; Enter keeps what it says, Escape what it said.
+export function renameInPlace(entry, label) {
+  const link = entry.querySelector("a");
+  const field = document.createElement("input");
+  Object.assign(field, { value: link.textContent, maxLength: 200, className: "rename" });
+  field.setAttribute("aria-label", label);
+  link.replaceWith(field);
+  field.focus();
+  field.select();
+  let isOver = false;
+  const finish = async (keeps) => {
+    if (isOver) return;
+    isOver = true;
+    if (keeps) await act({ do: "rename", id: entry.dataset.conversation, text: field.value });
+    await refreshList();
+  };
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") finish(true);
+    if (event.key === "Escape") finish(false);
+    event.stopPropagation();
+  });
+  field.addEventListener("blur", () => finish(true));
+}

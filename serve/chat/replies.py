@@ -1,0 +1,185 @@
+"""Replies live on the server: they go on when the page is closed, and what has come of them is in the database.
+
+A process that ends loses at most the last second of a reply; the next one finds it ``cut`` and can go on with it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import openai
+from sqlalchemy import Engine, update
+
+from serve.chat.fitting import fit
+from serve.chat.store.access import transaction
+from serve.chat.store.tables import Message
+from serve.chat.stream import ChatMessage, Endpoint, Reply, Settings
+
+SAVE_SECONDS = 0.8  # a kill loses less than a second
+FRAME_SECONDS = 0.05  # twenty updates a second look fluent and leave the browser time
+
+_log = logging.getLogger(__name__)
+
+
+class Growing:
+    """One reply while it grows. Any number of pages may watch it."""
+
+    def __init__(self, message: Message) -> None:
+        self.message, self.text = message, message.content
+        self.is_over = False
+        self._is_stopped = False
+        self._reply: Reply | None = None
+        self._changed = asyncio.Event()
+
+    async def texts(self) -> AsyncIterator[str]:
+        """The text so far: at once, then whenever it has grown, at most every `FRAME_SECONDS`."""
+        shown = ""
+        while True:
+            changed, is_over = self._changed, self.is_over
+            if self.text != shown:
+                shown = self.text
+                yield shown
+            if is_over:
+                return
+            if self._changed is changed:
+                await changed.wait()
+            elif not self.is_over:
+                await asyncio.sleep(FRAME_SECONDS)
+
+    def stop(self) -> None:
+        """End it now; what has come stays."""
+        self._is_stopped = True
+        if self._reply:
+            self._reply.stop()
+
+    async def grow(self, engine: Engine, endpoint: Endpoint, asked: list[ChatMessage], settings: Settings) -> None:
+        """Ask, keep what comes as it comes, and note how it ended."""
+        message, before, saved = self.message, self.message.content, time.monotonic()
+        try:
+            asked = await self._fit(endpoint, asked, settings)
+            if self._is_stopped:
+                message.state = "stopped"
+                return
+            self._reply = endpoint.reply(asked, settings)
+            async for text in self._reply.snapshots():
+                self._set(before + text)
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    message.content, saved = self.text, time.monotonic()
+                    await asyncio.to_thread(save, engine, message)
+            message.state = "stopped" if self._is_stopped else "whole"
+            message.finish_reason = self._reply.finish_reason or ""
+        except Exception as error:  # whatever a server of someone else's does, what came is kept
+            _log.warning("a reply failed: %r", error)
+            message.state, message.error = "failed", describe(error)
+        finally:
+            message.content = self.text
+            self._count()
+            await asyncio.to_thread(save, engine, message)
+            self.is_over = True
+            self._wake()
+
+    async def _fit(self, endpoint: Endpoint, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
+        context = await endpoint.context(settings.model)
+        system = [ChatMessage(role="system", content=settings.system)] if settings.system.strip() else []
+        fitted = await fit(
+            [*system, *asked],
+            context=context,
+            max_tokens=settings.max_tokens,
+            count=lambda messages: endpoint.count(messages, settings.model),
+        )
+        # the page's columns of its own that no other table needs
+        self.message.sampling = {**self.message.sampling, "context": context, "left_out": fitted.left_out}
+        return fitted.messages[len(system) :]
+
+    def _count(self) -> None:
+        usage = self._reply.usage if self._reply else None
+        if usage:
+            self.message.prompt_tokens, self.message.completion_tokens = usage.prompt_tokens, usage.completion_tokens
+            self.message.seconds_to_first, self.message.seconds = usage.seconds_to_first, usage.seconds
+
+    def _set(self, text: str) -> None:
+        if text != self.text:
+            self.text = text
+            self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class Replies:
+    """All replies that grow in this process, by the id of their message."""
+
+    def __init__(self, engine: Engine, endpoint: Endpoint) -> None:
+        self._engine, self._endpoint = engine, endpoint
+        self._growing: dict[str, Growing] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, message: Message, asked: Sequence[ChatMessage], settings: Settings) -> Growing:
+        """Let a stored message of state ``growing`` grow; a text that it has already goes on."""
+        growing = self._growing[message.id] = Growing(message)
+        task = asyncio.create_task(self._run(growing, list(asked), settings))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return growing
+
+    def get(self, message: str) -> Growing | None:
+        """The reply of this id, if it grows."""
+        return self._growing.get(message)
+
+    def save_all(self) -> None:
+        """Keep what has come of all replies, as cut: for the end of the process."""
+        for growing in list(self._growing.values()):
+            growing.message.content, growing.message.state = growing.text, "cut"
+            save(self._engine, growing.message)
+
+    async def _run(self, growing: Growing, asked: list[ChatMessage], settings: Settings) -> None:
+        try:
+            if growing.text and settings.continues:
+                asked = [*asked, ChatMessage(role="assistant", content=growing.text)]
+            await growing.grow(self._engine, self._endpoint, asked, settings)
+            if _refuses_to_continue(growing, settings):
+                growing.is_over, growing.text, growing.message.content = False, "", ""
+                await growing.grow(self._engine, self._endpoint, asked[:-1], replace(settings, continues=False))
+        finally:
+            del self._growing[growing.message.id]
+
+
+def _refuses_to_continue(growing: Growing, settings: Settings) -> bool:
+    """A server that cannot go on with a reply says so by a 400: then the reply is made anew."""
+    return settings.continues and growing.message.state == "failed" and growing.message.error.startswith("400 ")
+
+
+def save(engine: Engine, message: Message) -> None:
+    """Write what changes while a reply grows. A message that was deleted meanwhile stays deleted."""
+    columns = ("content", "state", "error", "sampling", "finish_reason", "prompt_tokens", "completion_tokens")
+    values = {name: getattr(message, name) for name in (*columns, "seconds_to_first", "seconds")}
+    with transaction(engine) as session:
+        session.execute(update(Message).where(Message.id == message.id).values(**values, updated=time.time()))
+
+
+def mark_cut(engine: Engine) -> None:
+    """At the start of the process: whatever still grew when the last one ended was cut there."""
+    with transaction(engine) as session:
+        session.execute(update(Message).where(Message.state == "growing").values(state="cut"))
+
+
+def describe(error: Exception) -> str:
+    """An error as the database keeps it: a status or a kind, then what was said; `serve.chat.errors` puts it in words.
+
+    >>> describe(ValueError("odd"))
+    'other odd'
+    """
+    match error:
+        case openai.APITimeoutError():
+            return "timeout"
+        case openai.APIConnectionError():
+            return "unreachable"
+        case openai.APIStatusError():
+            body = error.body
+            said = body.get("message") if isinstance(body, dict) else None
+            return f"{error.status_code} {str(said or error.message)[:500]}"
+        case _:
+            return f"other {str(error)[:500]}"

@@ -1,0 +1,215 @@
+"""What the page's script asks the server for, besides Gradio's own routes. Every answer is for one person alone."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import openai
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from serve.chat.actions import Actions, settings_of, settings_shown
+from serve.chat.context import OWNER, Context
+from serve.chat.language import Texts, choose
+from serve.chat.list_html import list_html
+from serve.chat.markdown import GrowingMarkdown
+from serve.chat.replies import Growing, Replies
+from serve.chat.share import share_page
+from serve.chat.store import conversations, messages, shares
+from serve.chat.store.access import NotFoundError
+from serve.chat.store.tables import Message
+from serve.chat.theme import ASSETS
+from serve.chat.turn_html import branch_html
+from serve.chat.welcome_html import welcome_html
+
+HEADER = "x-chaku"  # no other site's page can send it with a request of its own
+_LONGEST_BODY = 4_000_000
+_ASSETS = {"turns.css": "text/css", **dict.fromkeys(("chat.js", "stream.js", "list.js"), "text/javascript")}
+_TURN_TEXTS = ("turn.save", "turn.cancel", "turn.edit")
+_SCRIPT_TEXTS = ("page.offline", "page.conversation", "list.undo", "list.deleted", *_TURN_TEXTS)
+
+Body = dict[str, Any]
+
+
+class Routes:
+    """The routes of one app."""
+
+    def __init__(self, context: Context, replies: Replies) -> None:
+        self.context, self.replies = context, replies
+
+    def all(self) -> list[BaseRoute]:
+        """For `FastAPI(routes=...)`, before Gradio's own."""
+        return [
+            *(Route(f"/chat/{name}", _asset(name)) for name in _ASSETS),
+            Route("/chat/start", self._guarded(self.start)),
+            Route("/chat/conversation", self._guarded(self.conversation)),
+            Route("/chat/list", self._guarded(self.list)),
+            Route("/chat/raw", self._guarded(self.raw)),
+            Route("/chat/stream", self._guarded(self.stream)),
+            Route("/chat/act", self._guarded(self.act), methods=["POST"]),
+            Route("/share", self.share),
+        ]
+
+    async def start(self, request: Request) -> Response:
+        """What an opened page shows: models, texts of the script, and how nothing looks yet."""
+        texts = choose(request.headers)
+        try:
+            models = [model.name for model in await self.context.endpoint.models()]
+            notice = ""
+        except openai.OpenAIError:  # the page opens whatever the server does
+            models, notice = [], texts("error.unreachable", url=self.context.endpoint.base_url)
+        said = {key: texts(key) for key in _SCRIPT_TEXTS}
+        welcome = welcome_html(texts, is_known=bool(_owner(request)))
+        return JSONResponse({"models": models, "notice": notice, "texts": said, **welcome})
+
+    async def conversation(self, request: Request) -> Response:
+        """A conversation as it is shown now."""
+        return await self._view(request, request.query_params.get("c", ""))
+
+    async def list(self, request: Request) -> Response:
+        """The side bar's list."""
+        search = request.query_params.get("q", "")[:200]
+        found = await asyncio.to_thread(conversations.listed, self.context.engine, _owner(request), search=search)
+        return JSONResponse({"html": list_html(found, choose(request.headers), search=search)})
+
+    async def raw(self, request: Request) -> Response:
+        """A message's text as it was written."""
+        return PlainTextResponse((await self._message(request)).content)
+
+    async def stream(self, request: Request) -> Response:
+        """A reply as it grows, in server-sent events: what of the last blocks changed."""
+        message = await self._message(request)
+        growing = self.replies.get(message.id)
+        events = _events(growing) if growing else _over()
+        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    async def act(self, request: Request) -> Response:
+        """Do what a button says, and show the conversation as it then is."""
+        body = await _body(request)
+        owner, engine = _owner(request), self.context.engine
+        actions = Actions(self.context, self.replies, owner)
+        target, text = str(body.get("id") or ""), str(body.get("text") or "")
+        do = str(body.get("do"))
+        if do in ("send", "edit", "regenerate", "retry", "continue"):
+            settings = settings_of(body.get("settings") or {}, await self._model())
+            if do in ("send", "edit") and not text.strip():
+                return JSONResponse({"error": "empty"}, status_code=400)
+            return await self._view(request, await actions.ask(do, target, text, settings))
+        if do == "stop":
+            await asyncio.to_thread(messages.get, engine, owner, target)
+            actions.stop(target)
+            return JSONResponse({})
+        if do == "remove_message":
+            return await self._view(request, await actions.remove(target))
+        return await self._change(request, do, target, text, body)
+
+    async def _change(self, request: Request, do: str, target: str, text: str, body: Body) -> Response:
+        """Changes of the store alone."""
+        engine, owner = self.context.engine, _owner(request)
+        if do in ("show", "judge"):
+            message = await asyncio.to_thread(messages.get, engine, owner, target)
+            if do == "show":
+                await asyncio.to_thread(messages.show, engine, owner, target)
+            else:
+                thumb = int(body.get("thumb") or 0)
+                await asyncio.to_thread(messages.judge, engine, owner, target, thumb=thumb, reason=text[:1000])
+            return await self._view(request, message.conversation)
+        if do == "undo":
+            conversation = (await asyncio.to_thread(messages.get, engine, owner, target)).conversation
+            draft = await asyncio.to_thread(messages.undo, engine, owner, conversation)
+            return await self._view(request, conversation, draft=draft)
+        changes: dict[str, Callable[[], object]] = {
+            "rename": lambda: conversations.rename(engine, owner, target, text),
+            "pin": lambda: conversations.pin(engine, owner, target, is_pinned=bool(body.get("is_pinned"))),
+            "remove": lambda: conversations.remove(engine, owner, target),
+            "restore": lambda: conversations.restore(engine, owner, target),
+            "share": lambda: {"token": shares.share(engine, owner, target)},
+            "revoke": lambda: shares.revoke(engine, owner, target),
+        }
+        if do not in changes:
+            return JSONResponse({"error": "unknown"}, status_code=400)
+        return JSONResponse(await asyncio.to_thread(changes[do]) or {})
+
+    async def share(self, request: Request) -> Response:
+        """A shared conversation, for anybody who has the link."""
+        return await asyncio.to_thread(share_page, self.context, request)
+
+    async def _model(self) -> str:
+        try:
+            return await self.context.endpoint.model()
+        except openai.OpenAIError:  # the reply itself will say what is wrong
+            return ""
+
+    async def _message(self, request: Request) -> Message:
+        target = request.query_params.get("m", "")
+        return await asyncio.to_thread(messages.get, self.context.engine, _owner(request), target)
+
+    async def _view(self, request: Request, conversation: str, **more: object) -> Response:
+        texts = choose(request.headers)
+        branch = await asyncio.to_thread(messages.branch, self.context.engine, _owner(request), conversation)
+        growing = [message.id for message in branch.messages if message.state == "growing"]
+        return JSONResponse(
+            {
+                "id": conversation,
+                "title": branch.conversation.title,
+                "html": branch_html(branch, texts, base_url=self.context.endpoint.base_url),
+                "growing": growing[-1] if growing else "",
+                "settings": settings_shown(branch.conversation),
+                **more,
+            }
+        )
+
+    def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """Answers 404 for what is absent or another's, 400 for what is malformed, 403 for another site's request."""
+
+        async def guarded(request: Request) -> Response:
+            if request.method == "POST" and request.headers.get(HEADER) != "1":
+                return JSONResponse({"error": "forbidden"}, status_code=403)
+            try:
+                return await handle(request)
+            except NotFoundError:
+                return JSONResponse({"error": _lost(choose(request.headers))}, status_code=404)
+            except (ValueError, TypeError, OverflowError):
+                return JSONResponse({"error": "malformed"}, status_code=400)
+
+        return guarded
+
+
+async def _events(growing: Growing) -> AsyncIterator[str]:
+    markdown = GrowingMarkdown()
+    async for text in growing.texts():
+        kept, html = markdown.update(text.lstrip())
+        yield f"data: {json.dumps({'kept': kept, 'html': html}, ensure_ascii=False)}\n\n"
+    yield "event: end\ndata: {}\n\n"
+
+
+async def _over() -> AsyncIterator[str]:
+    yield "event: end\ndata: {}\n\n"
+
+
+async def _body(request: Request) -> Body:
+    if int(request.headers.get("content-length") or 0) > _LONGEST_BODY:
+        raise ValueError("too long")
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise TypeError("no object")
+    return body
+
+
+def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(_: Request) -> Response:
+        headers = {"cache-control": "no-cache"}
+        return FileResponse(ASSETS / name, media_type=_ASSETS[name], headers=headers)
+
+    return serve
+
+
+def _owner(request: Request) -> str:
+    name: str = request.scope.get(OWNER, "")
+    return name
+
+
+def _lost(texts: Texts) -> str:
+    return texts("page.lost")

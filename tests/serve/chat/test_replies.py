@@ -1,0 +1,169 @@
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from serve.chat.actions import Actions
+from serve.chat.context import Context
+from serve.chat.replies import Replies, mark_cut
+from serve.chat.store import messages
+from serve.chat.store.database import open_database
+from serve.chat.store.tables import Message
+from serve.chat.stream import Endpoint, Settings
+from tests.serve.scripted_server import MODEL, ScriptedServer
+
+GIVEN = Settings(model=MODEL)
+WORDS = " ".join(f"w{n}" for n in range(40))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return open_database(f"sqlite:///{tmp_path / 'chat.sqlite'}")
+
+
+def run(engine: Engine, scripted: ScriptedServer, talk: Callable[[Actions], Awaitable[str]]) -> list[Message]:
+    """Have a talk, wait until nothing grows any more, and return the shown branch."""
+
+    async def whole() -> str:
+        endpoint = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+        replies = Replies(engine, endpoint)
+        conversation = await talk(Actions(Context(engine=engine, endpoint=endpoint), replies, ""))
+        for message in messages.branch(engine, "", conversation).messages:
+            await over(replies, message.id)
+        return conversation
+
+    return messages.branch(engine, "", asyncio.run(whole())).messages
+
+
+async def over(replies: Replies, message: str) -> None:
+    while replies.get(message):
+        await asyncio.sleep(0.01)
+
+
+def leaf(engine: Engine, conversation: str) -> Message:
+    return messages.branch(engine, "", conversation).messages[-1]
+
+
+def test_a_reply_is_kept_with_what_it_took(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = ["one two three"], 0.02
+    question, reply = run(engine, scripted, lambda actions: actions.send("", "Count", GIVEN))
+    assert (question.content, reply.content, reply.state, reply.model) == ("Count", "one two three", "whole", MODEL)
+    assert reply.seconds_to_first is not None
+    assert reply.seconds is not None
+    assert 0 < reply.seconds_to_first < reply.seconds
+
+
+def test_it_is_written_while_it_grows_and_goes_on_with_nobody_watching(
+    engine: Engine, scripted: ScriptedServer
+) -> None:
+    scripted.replies, scripted.seconds_per_word = [WORDS], 0.05
+    kept = []
+
+    async def talk(actions: Actions) -> str:
+        conversation = await actions.send("", "Count", GIVEN)
+        await asyncio.sleep(1.3)
+        kept.append(leaf(engine, conversation))
+        return conversation
+
+    _, reply = run(engine, scripted, talk)
+    assert kept[0].state == "growing"
+    assert len(kept[0].content.split()) > 8
+    assert reply.content == WORDS
+
+
+def test_stop_acts_at_once_and_keeps_the_text(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = [WORDS], 0.1
+
+    async def talk(actions: Actions) -> str:
+        conversation = await actions.send("", "Count", GIVEN)
+        await asyncio.sleep(0.35)
+        began, reply = time.monotonic(), leaf(engine, conversation).id
+        actions.stop(reply)
+        await over(actions.replies, reply)
+        assert time.monotonic() - began < 0.3
+        return conversation
+
+    _, reply = run(engine, scripted, talk)
+    assert reply.state == "stopped"
+    assert reply.content.startswith("w0 w1")
+    assert "w20" not in reply.content
+
+
+def test_what_grew_when_a_process_ended_is_cut_and_can_go_on(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies = [" three four"]
+    with_half = {"state": "growing", "model": MODEL}
+
+    async def talk(actions: Actions) -> str:
+        from serve.chat.store import conversations
+
+        conversation = conversations.create(engine, "", settings={}).id
+        messages.add(engine, "", conversation, role="user", content="Count")
+        messages.add(engine, "", conversation, role="assistant", content="one two", **with_half)
+        mark_cut(engine)
+        assert leaf(engine, conversation).state == "cut"
+        return await actions.go_on(leaf(engine, conversation).id, GIVEN)
+
+    _, reply = run(engine, scripted, talk)
+    assert (reply.content, reply.state) == ("one two three four", "whole")
+    request = scripted.requests[0]
+    assert request["messages"][-1] == {"role": "assistant", "content": "one two"}
+    assert (request["continue_final_message"], request["add_generation_prompt"]) == (True, False)
+
+
+def test_a_failure_keeps_the_question_and_a_retry_takes_its_place(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.error = (400, "This model's maximum context length is 2048 tokens. You requested 2360 tokens.")
+    failed = run(engine, scripted, lambda actions: actions.send("", "Long", GIVEN))[-1]
+    assert (failed.state, failed.content) == ("failed", "")
+    assert failed.error.startswith("400 This model's")
+    scripted.error = None
+    retried = run(engine, scripted, lambda actions: actions.regenerate(failed.id, GIVEN))
+    assert [(message.content, message.state) for message in retried] == [("Long", "whole"), ("Hello.", "whole")]
+    assert retried[-1].id == failed.id
+
+
+def test_a_server_that_cannot_continue_makes_the_reply_anew(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.refuses_to_continue, scripted.replies = True, ["unused", "Anew."]
+
+    async def talk(actions: Actions) -> str:
+        conversation = await actions.send("", "Count", GIVEN)
+        await over(actions.replies, leaf(engine, conversation).id)
+        return await actions.go_on(leaf(engine, conversation).id, GIVEN)
+
+    assert run(engine, scripted, talk)[-1].content == "Anew."
+
+
+def test_early_pairs_without_room_are_not_sent_and_counted(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.context, scripted.replies = 120, ["x " * 40 + "."]
+
+    async def talk(actions: Actions) -> str:
+        conversation = ""
+        for number in range(4):
+            conversation = await actions.send(conversation, f"Question {number}", GIVEN)
+            await over(actions.replies, leaf(engine, conversation).id)
+        return conversation
+
+    reply = run(engine, scripted, talk)[-1]
+    assert reply.sampling["left_out"] > 0
+    assert scripted.requests[-1]["messages"][0]["content"] != "Question 0"
+
+
+def test_what_still_grows_at_the_end_of_the_process_is_kept(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = [WORDS], 0.05
+
+    async def talk() -> str:
+        endpoint = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+        replies = Replies(engine, endpoint)
+        actions = Actions(Context(engine=engine, endpoint=endpoint), replies, "")
+        conversation = await actions.send("", "Count", GIVEN)
+        await asyncio.sleep(0.4)
+        replies.save_all()
+        reply = leaf(engine, conversation)
+        assert (reply.state, reply.content[:5]) == ("cut", "w0 w1")
+        actions.stop(reply.id)
+        await over(replies, reply.id)
+        return conversation
+
+    asyncio.run(talk())
