@@ -5,6 +5,8 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+from serve.chat.command import add_keeping
+
 
 def serve(argv: list[str]) -> int:
     """Run `chaku serve ...`; returns the exit code."""
@@ -81,6 +83,7 @@ def _serve_parser() -> argparse.ArgumentParser:
         help="serve a model whose tokenizer, template or package versions are not those of its training",
     )
     _add_guards(parser)
+    add_keeping(parser)
     return parser
 
 

@@ -108,7 +108,7 @@ def _refuse_busy_ports(args: argparse.Namespace, count: int) -> None:
     if not args.no_ui:
         if args.ui_port in ports:
             raise InputError(f"--ui-port {args.ui_port}: the API takes {ports[0]} to {ports[-1]}; give another")
-        refuse_busy_port("--ui-port", "127.0.0.1", args.ui_port)
+        refuse_busy_port("--ui-port", args.host if args.users else "127.0.0.1", args.ui_port)
 
 
 def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions) -> Service:
@@ -119,11 +119,18 @@ def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions
 
 
 def _page(args: argparse.Namespace, model: str, key: str | None) -> Service:
-    options = ("--base-url", f"{_root(args.host, args.port)}/v1", "--port", str(args.ui_port), "--model", model)
+    options = ["--base-url", f"{_root(args.host, args.port)}/v1", "--port", str(args.ui_port), "--model", model]
+    options += ["--db", args.db] if args.db else []
+    # A page with a login is as open as the API; one without answers to this machine alone.
+    options += ["--users", str(args.users), "--host", args.host] if args.users else []
     # The key is made at each start, is told to the page alone, and is never shown.
     environment = {**os.environ, "OPENAI_API_KEY": key} if key else dict(os.environ)
-    url = f"http://127.0.0.1:{args.ui_port}/"
+    url = f"{_page_root(args)}/{'login' if args.users else ''}"
     return python_service("chat page", "chaku", "chat", *options, environment=environment, ready_url=url)
+
+
+def _page_root(args: argparse.Namespace) -> str:
+    return _root(args.host if args.users else "127.0.0.1", args.ui_port)
 
 
 def _root(host: str, port: int) -> str:
@@ -143,7 +150,7 @@ def _ready_text(
     return _READY.format(
         names=", ".join(names),
         verb="is" if len(names) == 1 else "are",
-        page="not started (--no-ui)" if args.no_ui else f"http://127.0.0.1:{args.ui_port}/",
+        page="not started (--no-ui)" if args.no_ui else f"{_page_root(args)}/",
         apis="\n".join(lines),
         api=apis[0],
         name=names[0],

@@ -1,16 +1,21 @@
 """`chaku chat`: the chat page alone, which `chaku serve` starts too."""
 
 import argparse
+from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 
 def main(argv: list[str]) -> int:
-    """Run `chaku chat ...` until a signal; returns the exit code."""
+    """Run `chaku chat ...` until a signal, or `chaku chat users ...`; returns the exit code."""
+    if argv[:1] == ["users"]:
+        from serve.chat import users_command
+
+        return users_command.main(argv[1:])
     args = _parser().parse_args(argv)
     from serve.chat.page import run
 
-    run(base_url=args.base_url, port=args.port, model=args.model, db=None, users=None)
+    run(base_url=args.base_url, host=args.host, port=args.port, model=args.model, db=args.db, users=args.users)
     return 0
 
 
@@ -18,7 +23,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaku chat",
         description="The chat page alone, in front of any OpenAI-compatible API. A key is read from OPENAI_API_KEY.",
-        epilog="example:\n  chaku chat --base-url http://127.0.0.1:8000/v1",
+        epilog="examples:\n  chaku chat --base-url http://127.0.0.1:8000/v1\n"
+        "  chaku chat users add alice --users users.json\n"
+        "  chaku chat --base-url http://127.0.0.1:8000/v1 --users users.json --host 0.0.0.0",
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     parser.add_argument(
@@ -26,4 +33,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
     parser.add_argument("--model", metavar="NAME", help="model to chat with (default: the first that the API lists)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; others need --users (default: 127.0.0.1)"
+    )
+    add_keeping(parser)
     return parser
+
+
+def add_keeping(parser: argparse.ArgumentParser) -> None:
+    """The options that `chaku serve` hands on to its page: where conversations are kept, and whose they are."""
+    group = parser.add_argument_group("what the chat page keeps, and for whom")
+    group.add_argument(
+        "--db",
+        metavar="URL",
+        help="database of conversations, for instance sqlite:///chat.sqlite or postgresql+psycopg://... "
+        "(default: chat.sqlite in ~/.local/share/chaku)",
+    )
+    group.add_argument(
+        "--users",
+        type=Path,
+        metavar="FILE",
+        help="who may log in, as `chaku chat users` writes it (default: nobody logs in)",
+    )

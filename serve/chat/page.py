@@ -4,6 +4,7 @@ Gradio lays out the page, its settings and the further pages; a conversation, it
 that the server makes (`turn_html`, `list_html`) and `assets/chat.js` puts in their places.
 """
 
+import ipaddress
 import os
 import signal
 import threading
@@ -14,33 +15,40 @@ from starlette.middleware import Middleware
 
 from serve.chat.context import Context
 from serve.chat.headers import PageHeaders
+from serve.chat.login import Login, LoopbackOnly
 from serve.chat.replies import Replies, mark_cut
 from serve.chat.routes import Routes
 from serve.chat.store.database import default_url, open_database
 from serve.chat.stream import Endpoint
 from serve.chat.theme import ASSETS, theme
+from serve.chat.user_file import UserFile
 from serve.processes import refuse_busy_port
+from templates import InputError
 
 HOST = "127.0.0.1"
 EVENTS = 256  # of Gradio's, at once
 _HEAD = '<link rel="stylesheet" href="/chat/turns.css"><script type="module" src="/chat/chat.js"></script>'
 
 
-def run(*, base_url: str, port: int, model: str | None, db: str | None, users: Path | None) -> None:
-    """Serve the page on the loopback until SIGTERM or SIGINT. The key for the API comes from OPENAI_API_KEY.
+def run(*, base_url: str, host: str, port: int, model: str | None, db: str | None, users: Path | None) -> None:
+    """Serve the page until SIGTERM or SIGINT. The key for the API comes from OPENAI_API_KEY.
 
     Raises:
-        InputError: the port is in use, the database cannot be opened, or the file of users is none.
+        InputError: the port is in use, the database cannot be opened, the file of users is none, or the page would be
+            open to other machines without users.
     """
-    refuse_busy_port("--port", HOST, port)
+    known = UserFile(users) if users else None
+    if known is None and not _is_loopback(host):
+        raise InputError(f"--host {host}: anyone who reaches it could read all; give --users FILE too")
+    refuse_busy_port("--port", host, port)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     endpoint = Endpoint(base_url=base_url, model=model, api_key=os.environ.get("OPENAI_API_KEY"))
     context = Context(engine=open_database(db or default_url()), endpoint=endpoint)
-    page = ChatPage(context)
-    page.launch(port=port)
-    print(f"Chat page: http://{HOST}:{port}/ (in front of {base_url})", flush=True)
+    page = ChatPage(context, users=known)
+    page.launch(host=host, port=port)
+    print(f"Chat page: http://{host}:{port}/ (in front of {base_url})", flush=True)
     stopped.wait()
     page.close()
 
@@ -48,18 +56,19 @@ def run(*, base_url: str, port: int, model: str | None, db: str | None, users: P
 class ChatPage:
     """The app with its replies. Whatever grew when an earlier process ended is marked as cut first."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, users: UserFile | None) -> None:
         mark_cut(context.engine)
-        self._context = context
+        self._context, self._users = context, users
         self._replies = Replies(context.engine, context.endpoint)
         self._blocks = build(context)
 
-    def launch(self, *, port: int) -> None:
-        """Start it in the background, on the loopback, with no way out of this machine."""
+    def launch(self, *, host: str = HOST, port: int) -> None:
+        """Start it in the background. Without users it answers to this machine alone."""
+        guard = Middleware(Login, users=self._users) if self._users else Middleware(LoopbackOnly)
         # Estimates of the waiting time, sent to all pages at each event, would cost 64 pages seconds: once a second.
         self._blocks.queue(default_concurrency_limit=EVENTS, api_open=False, status_update_rate=1)
         self._blocks.launch(
-            server_name=HOST,
+            server_name=host,
             server_port=port,
             max_threads=EVENTS,  # Gradio's queue holds no more running events than this, whatever its limit says
             share=False,
@@ -72,7 +81,7 @@ class ChatPage:
             css_paths=[ASSETS / "chat.css"],
             head=_HEAD,
             app_kwargs={
-                "middleware": [Middleware(PageHeaders)],
+                "middleware": [Middleware(PageHeaders), guard],
                 "routes": Routes(self._context, self._replies).all(),
             },
         )
@@ -81,6 +90,13 @@ class ChatPage:
         """End it; what has come of replies is kept."""
         self._blocks.close(verbose=False)
         self._replies.save_all()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def build(context: Context) -> gr.Blocks:

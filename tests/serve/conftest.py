@@ -45,7 +45,7 @@ def chat_context(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def chat_url(chat_context: Context) -> Iterator[str]:
     port = free_port()
-    page = ChatPage(chat_context)
+    page = ChatPage(chat_context, users=None)
     page.launch(port=port)
     yield f"http://127.0.0.1:{port}/"
     page.close()
