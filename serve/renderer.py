@@ -26,6 +26,7 @@ class ChakuRenderer(HfRenderer):
     def __init__(self, config: VllmConfig, tokenizer: HfTokenizer | None) -> None:
         super().__init__(config, tokenizer)
         self._encoder = Encoder(templates.load("tokenizer", self.get_tokenizer()), self.get_tokenizer())
+        self._encoder.choose_engine(for_copies=False)  # here, since no request should wait for it
         self._encode_async = make_async(self._encode, executor=self._executor)
 
     def render_messages(

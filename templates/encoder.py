@@ -64,9 +64,12 @@ class Encoder:
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
 
-    def choose_engine(self) -> None:
-        """Find out now whether the fast engine serves, for copies in other processes; this one does without it."""
-        self._guarded.engine.choose(for_copies=True)
+    def choose_engine(self, *, for_copies: bool = True) -> None:
+        """Find out now whether the fast engine serves, in this process or for its copies in others alone.
+
+        Otherwise that is found out in passing, after a million characters, and that encoding takes a second longer.
+        """
+        self._guarded.engine.choose(for_copies=for_copies)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

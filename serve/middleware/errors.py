@@ -131,7 +131,9 @@ def rewritten(status: int, raw: bytes, *, path: str) -> bytes:
         message, code = "The engine stopped at this request, and is started again; ask once more.", "engine_stopped"
     if not isinstance(code, str):
         code = _code(status, message, param)
-    param = param.removeprefix("body.") if isinstance(param, str) else None
+    param = param.removeprefix("body.") if isinstance(param, str) else "body"
+    if param == "body" or param.isdecimal():  # the request as a whole, or a place in its text: no field
+        param = None
     return error_body(status, message, code=code, param=param, path=path)
 
 

@@ -5,7 +5,7 @@ import fastokens
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from templates import engine
+from templates import Encoder, engine, load
 from templates.engine import Engine
 from templates.guard import guard
 from tests.templates.kinds import TOKENIZERS, tokenizer_for
@@ -27,6 +27,13 @@ def test_the_fast_engine_proves_itself_and_gives_the_references_ids(
     assert guarded.encode(texts) == reference
     assert guarded.engine._fast is not None
     assert capsys.readouterr().err == ""
+
+
+def test_a_server_chooses_before_its_first_request(smollm2_tokenizer: PreTrainedTokenizerBase) -> None:
+    encoder = Encoder(load("chatml"), smollm2_tokenizer)
+    encoder.choose_engine(for_copies=False)
+    assert encoder._guarded.engine._fast is not None
+    assert encoder.encode_prompt([{"role": "user", "content": "Hi"}])
 
 
 def test_an_engine_that_differs_is_not_believed(
