@@ -48,11 +48,13 @@ def launch(args: argparse.Namespace, extra: Sequence[str]) -> int:
         raise InputError("--adapter: goes with one model; serve the other models by a command of their own")
     _refuse_busy_ports(args, len(models))
     run = new_run_directory(models[0].name)
+    access_log = args.access_log or run / "access.jsonl"
+    _refuse_unwritable(access_log)
     page_key = secrets.token_urlsafe(32) if keys else None
     settings = Settings(
         keys_file=str(keys) if keys else None,
         page_key=digest(page_key, salt="") if page_key else None,
-        access_log=str(args.access_log or run / "access.jsonl"),
+        access_log=str(access_log),
         draining_file=str(run / "draining"),
         limits=with_limits(Limits(), args.limit),
     )
@@ -109,6 +111,14 @@ def _refuse_busy_ports(args: argparse.Namespace, count: int) -> None:
         if args.ui_port in ports:
             raise InputError(f"--ui-port {args.ui_port}: the API takes {ports[0]} to {ports[-1]}; give another")
         refuse_busy_port("--ui-port", args.host if args.users else "127.0.0.1", args.ui_port)
+
+
+def _refuse_unwritable(log: Path) -> None:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.open("a").close()
+    except OSError as error:
+        raise InputError(f"{log}: cannot be written ({error.strerror}); name another by --access-log") from error
 
 
 def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions) -> Service:

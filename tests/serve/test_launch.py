@@ -85,6 +85,12 @@ def test_the_page_has_a_key_of_its_own_that_is_never_shown(
     assert 'OpenAI(base_url="http://127.0.0.1:18123/v1")' in started[0]["ready_text"]
 
 
+def test_a_log_that_cannot_be_written_is_named(small_model: Path, started: list[dict[str, Any]]) -> None:
+    with pytest.raises(InputError, match=r"/dev/null/access\.jsonl: cannot be written .* --access-log"):
+        serve([str(small_model), "--port", "18128", "--no-ui", "--access-log", "/dev/null/access.jsonl"])
+    assert not started
+
+
 def test_models_have_a_port_each(small_model: Path, tmp_path: Path, started: list[dict[str, Any]]) -> None:
     other = tmp_path / "other"
     other.symlink_to(small_model)
