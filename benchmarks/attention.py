@@ -1,58 +1,48 @@
-"""Attention on a CPU with shared key heads: repeating them before the product, against PyTorch's `enable_gqa`.
+"""Attention over a packed window on a CPU: Chaku's one operator, against a call of PyTorch's attention for each document.
 
     python benchmarks/attention.py
 
-SmolLM2-135M's shape (9 heads, 3 key heads of 64), one document, forward and backward. Both orders alternate; the figure
-is the median.
+SmolLM2-135M's shape (9 heads, 3 key heads of 64), 2,048 tokens in documents of one length, forward and backward. Both
+orders alternate; the figure is the median.
 """
 
 import statistics
 import time
-from collections.abc import Callable
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-HEADS, KEY_HEADS, SIZE, ROUNDS = 9, 3, 64, 15
+from train.attention import VarlenKernel, sdpa_varlen
+from train.cpu_attention import cpu_varlen
 
-
-def shared(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """PyTorch's own sharing of key heads."""
-    return scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+HEADS, KEY_HEADS, SIZE, WINDOW, ROUNDS = 9, 3, 64, 2048, 7
+KERNELS = {"a call for each": sdpa_varlen, "one operator": cpu_varlen}
 
 
-def repeated(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Key heads repeated first, as `train.attention` does."""
-    times = HEADS // KEY_HEADS
-    k, v = k.repeat_interleave(times, dim=1), v.repeat_interleave(times, dim=1)
-    return scaled_dot_product_attention(q, k, v, is_causal=True)
-
-
-def seconds(function: Callable[[Tensor, Tensor, Tensor], Tensor], length: int, dtype: torch.dtype) -> float:
+def seconds(kernel: VarlenKernel, length: int, dtype: torch.dtype) -> float:
     """One forward and backward pass."""
-    q, k, v = (
-        torch.randn(1, heads, length, SIZE, dtype=dtype, requires_grad=True) for heads in (HEADS, KEY_HEADS, KEY_HEADS)
-    )
+    states = [torch.randn(heads, WINDOW, SIZE).to(dtype).transpose(0, 1) for heads in (HEADS, KEY_HEADS, KEY_HEADS)]
+    ends = torch.arange(0, WINDOW + 1, length, dtype=torch.int32)
+    q, k, v = (part.requires_grad_() for part in states)
     started = time.perf_counter()
-    function(q, k, v).sum().backward()
+    kernel(q, k, v, ends, ends, length, length, softmax_scale=SIZE**-0.5, causal=True).sum().backward()
     return time.perf_counter() - started
 
 
 def main() -> None:
     """Measure, and print the table."""
-    table = Table("tokens", "type", "enable_gqa", "repeated", "of it")
-    for length in (256, 512, 2048):
+    table = Table("documents of", "type", *KERNELS, "of it")
+    for length in (32, 256, 2048):
         for dtype in (torch.float32, torch.bfloat16):
-            taken: dict[str, list[float]] = {"shared": [], "repeated": []}
+            taken: dict[str, list[float]] = {name: [] for name in KERNELS}
             for _ in range(ROUNDS):
-                for function in (shared, repeated):
-                    taken[function.__name__].append(seconds(function, length, dtype))
-            first, second = (statistics.median(taken[name]) for name in ("shared", "repeated"))
+                for name, kernel in KERNELS.items():
+                    taken[name].append(seconds(kernel, length, dtype))
+            medians = [statistics.median(each) for each in taken.values()]
             name = str(dtype).removeprefix("torch.")
-            table.add_row(str(length), name, f"{1e3 * first:.1f} ms", f"{1e3 * second:.1f} ms", f"{second / first:.2f}")
+            times = [f"{1e3 * median:.1f} ms" for median in medians]
+            table.add_row(f"{length} tokens", name, *times, f"{medians[1] / medians[0]:.2f}")
     Console().print(table)
 
 

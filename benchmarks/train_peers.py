@@ -1,10 +1,11 @@
 """The peers of `train_speed.py`, each a process in the peer's own Python.
 
-    python benchmarks/train_peers.py trl|padded MODEL ROWS STEPS DTYPE
+    python benchmarks/train_peers.py trl|padded MODEL ROWS STEPS TYPE
 
 ROWS is a JSON Lines file of documents, ``{"input_ids", "labels"}``. `trl` is SFTTrainer with packing (best fit, without
 padding), its loss without full logits, and no gradient checkpointing; `padded` is FastChat's way: Hugging Face's
-trainer with each row padded to 2048 tokens. Prints one line of JSON: what each step took and held.
+trainer with each row padded to 2048 tokens. Both hold float32 weights, as Chaku does, and compute in TYPE. Prints one
+line of JSON: the seconds of each step.
 """
 
 import json
@@ -42,20 +43,7 @@ class Clock(TrainerCallback):
         self.seconds.append(time.perf_counter() - self._started)
 
 
-def counted(trainer_class: type[Trainer], steps: list[dict[str, int]]) -> type[Trainer]:
-    """The trainer, noting the tokens of each step."""
-
-    class Counting(trainer_class):  # type: ignore[valid-type, misc]
-        def compute_loss(self, model: object, inputs: dict[str, Any], *args: object, **kwargs: object) -> object:
-            labels, mask = inputs["labels"], inputs.get("attention_mask")
-            tokens = int(mask.sum()) if mask is not None else inputs["input_ids"].numel()
-            steps.append({"tokens": tokens, "supervised_tokens": int((labels[..., 1:] != -100).sum())})
-            return super().compute_loss(model, inputs, *args, **kwargs)
-
-    return Counting
-
-
-def options(steps: int) -> dict[str, Any]:
+def options(steps: int, dtype: str) -> dict[str, Any]:
     """What both trainers share: what Chaku does too, and nothing that costs time."""
     return {
         "output_dir": tempfile.mkdtemp(),
@@ -65,7 +53,7 @@ def options(steps: int) -> dict[str, Any]:
         "optim": "adamw_torch_fused",
         "gradient_checkpointing": False,
         "use_cpu": True,
-        "bf16": False,
+        "bf16": dtype == "bfloat16",
         "save_strategy": "no",
         "report_to": "none",
         "logging_strategy": "no",
@@ -74,54 +62,46 @@ def options(steps: int) -> dict[str, Any]:
     }
 
 
-def run_trl(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset, steps: int
-) -> tuple[Clock, list[dict[str, int]]]:
-    """TRL at its best settings for a CPU."""
+def trl_trainer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset, settings: dict[str, Any], clock: Clock
+) -> Trainer:
+    """TRL at its best settings for a CPU; the labels say which tokens are the assistant's."""
     from trl import SFTConfig, SFTTrainer
 
-    clock, counts = Clock(), []
-    settings = SFTConfig(**options(steps), max_length=WINDOW, packing=True, packing_strategy="bfd")
-    trainer = counted(SFTTrainer, counts)(
-        model=model, args=settings, train_dataset=rows, processing_class=tokenizer, callbacks=[clock]
+    packed = SFTConfig(**settings, max_length=WINDOW, packing=True, packing_strategy="bfd")
+    trainer: Trainer = SFTTrainer(
+        model=model, args=packed, train_dataset=rows, processing_class=tokenizer, callbacks=[clock]
     )
-    trainer.train()
-    return clock, counts
+    return trainer
 
 
-def run_padded(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset, steps: int
-) -> tuple[Clock, list[dict[str, int]]]:
+def padded_trainer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset, settings: dict[str, Any], clock: Clock
+) -> Trainer:
     """FastChat's `train.py`: every row padded to the longest length."""
-    filler = tokenizer.pad_token_id
 
     def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         [row] = batch
         missing = WINDOW - len(row["input_ids"])
         return {
-            "input_ids": torch.tensor([row["input_ids"] + [filler] * missing]),
+            "input_ids": torch.tensor([row["input_ids"] + [tokenizer.pad_token_id] * missing]),
             "labels": torch.tensor([row["labels"] + [-100] * missing]),
             "attention_mask": torch.tensor([[1] * len(row["input_ids"]) + [0] * missing]),
         }
 
-    clock, counts = Clock(), []
-    settings = TrainingArguments(**options(steps), remove_unused_columns=False)
-    trainer = counted(Trainer, counts)(
-        model=model, args=settings, train_dataset=rows, data_collator=collate, callbacks=[clock]
-    )
-    trainer.train()
-    return clock, counts
+    padded = TrainingArguments(**settings, remove_unused_columns=False)
+    return Trainer(model=model, args=padded, train_dataset=rows, data_collator=collate, callbacks=[clock])
 
 
 def main() -> None:
     """Run one peer and print its figures."""
     kind, path, rows_file, steps, dtype = sys.argv[1:]
     rows = Dataset.from_list([json.loads(line) for line in Path(rows_file).read_text().splitlines()])
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype), attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="sdpa")
     tokenizer = AutoTokenizer.from_pretrained(path)
-    run = {"trl": run_trl, "padded": run_padded}[kind]
-    clock, counts = run(model, tokenizer, rows, int(steps))
-    print(json.dumps([{"seconds": seconds, **count} for seconds, count in zip(clock.seconds, counts, strict=False)]))
+    make, clock = {"trl": trl_trainer, "padded": padded_trainer}[kind], Clock()
+    make(model, tokenizer, rows, options(int(steps), dtype), clock).train()
+    print(json.dumps(clock.seconds))
 
 
 if __name__ == "__main__":

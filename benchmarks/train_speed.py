@@ -1,22 +1,26 @@
 """Training against TRL, FastChat's way and the machine, on the same conversations, model and cores, in one run.
 
-    python benchmarks/train_speed.py DUMP.json MODEL_DIR --trl TRL_VENV/bin/python [--steps 4]
+    python benchmarks/train_speed.py DUMP.json MODEL_DIR --trl TRL_VENV/bin/python [--types float32] [--rounds 2]
 
 Chaku prepares windows of 2048 tokens and trains on the first of them through its command. TRL packs, and FastChat's way
-pads, the very same documents (ids and labels), in the same order, in the environment that --trl names. The first step
-of each is left out. Peak memory is the process's own. Model FLOPs are those that the documents need: 6 per weight and
-token below the head, 6 per weight of the head and supervised token, causal attention within documents.
+pads, the very same documents (ids and labels), in the environment that --trl names. The contenders take turns, each a
+process of its own; the first step of each is left out. A contender's speed is the supervised tokens of all these
+documents by the steps that they fill and the median seconds of a step. Peak memory is the process's largest resident
+set, model FLOPs are those that the documents need: 6 per weight and token below the head, 6 per weight of the head and
+supervised token, causal attention within documents.
 """
 
 import argparse
 import json
 import os
-import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,53 +33,61 @@ from transformers import AutoConfig
 from train.data import Order
 
 PEERS = Path(__file__).with_name("train_peers.py")
-Steps = list[dict[str, float]]
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Windows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One contender's steps after the first, and its peak memory in bytes."""
+class Work:
+    """What the measured windows hold."""
+
+    windows: int
+    documents: int
+    tokens: int
+    supervised_tokens: int
+    flops: float
+
+
+@dataclass
+class Contender:
+    """A way to train in a type: the steps that the documents fill, and what was measured in all rounds."""
 
     name: str
-    steps: Steps
-    peak: int
+    dtype: str
+    argv: list[str]
+    steps: int
+    figures_in: Path | None = None
+    seconds: list[float] = field(default_factory=list)
+    peak: int = 0
 
-    def per_second(self, name: str) -> float:
-        """Tokens of a kind a second, over all steps but the first."""
-        return sum(step[name] for step in self.steps[1:]) / sum(step["seconds"] for step in self.steps[1:])
+    def run(self) -> None:
+        """Train once, as a process of its own; the seconds are its last line, or in the lines of a file."""
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(self.argv, stdout=output, stderr=errors)
+            _, status, usage = os.wait4(process.pid, 0)
+            output.seek(0)
+            errors.seek(0)
+            if status != 0:
+                sys.exit(f"{self.name} failed:\n{errors.read()[-3000:]}")
+            seconds = logged(self.figures_in) if self.figures_in else json.loads(output.read().splitlines()[-1])
+        self.seconds += seconds[1:]
+        self.peak = max(self.peak, usage.ru_maxrss * 1024)
+        print(f"{self.name}, {self.dtype}: {[round(each, 2) for each in seconds]} s", file=sys.stderr, flush=True)
+
+    def per_second(self, amount: float) -> float:
+        """So much of the documents' work in a second."""
+        return amount / (self.steps * statistics.median(self.seconds))
 
 
-def measured(name: str, argv: list[str], *, figures_in: Path | None = None) -> Figures:
-    """Run a contender as a process of its own; its figures are its last line, or the lines of a file."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(argv, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        output.seek(0)
-        errors.seek(0)
-        if status != 0:
-            sys.exit(f"{name} failed:\n{errors.read()[-3000:]}")
-        lines = output.read().splitlines()
-    steps = json.loads(lines[-1]) if figures_in is None else chaku_steps(figures_in)
-    return Figures(name, steps, usage.ru_maxrss * 1024)
-
-
-def chaku_steps(file: Path) -> Steps:
-    """Seconds and tokens of each step, from a run's metrics.jsonl."""
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    return [
-        {
-            "seconds": line["seconds"],
-            "tokens": line["tokens_per_second"] * line["seconds"],
-            "supervised_tokens": line["supervised_tokens_per_second"] * line["seconds"],
-        }
-        for line in lines
-        if "tokens_per_second" in line
-    ]
+def logged(metrics: Path) -> list[float]:
+    """The seconds of each step, from a run's metrics.jsonl."""
+    lines = map(json.loads, metrics.read_text().splitlines())
+    return [line["seconds"] for line in lines if "seconds" in line]
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
     """FLOP/s of a 2048-cubed matrix product, the best of ten."""
-    a, b = torch.randn(2048, 2048, dtype=dtype), torch.randn(2048, 2048, dtype=dtype)
+    a, b = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
     seconds = []
     for _ in range(10):
         started = time.perf_counter()
@@ -85,21 +97,21 @@ def matrix_rate(dtype: torch.dtype) -> float:
 
 
 def prepare(dump: str, model: str, directory: Path) -> Path:
-    """Windows of 2048 tokens in the model's own format."""
+    """Windows of 2048 tokens."""
     data = directory / "data"
     argv = ["data", "prepare", dump, "--model", model, "--template", "vicuna_v1.1", "--out", str(data)]
     subprocess.run([sys.executable, "-m", "chaku", *argv], check=True, capture_output=True)
     return data
 
 
-def windows_of(data: Path, steps: int) -> list[dict[str, Any]]:
+def windows_of(data: Path, steps: int) -> Windows:
     """The windows that Chaku takes in its first steps, in that order."""
     rows = pq.read_table(data / "train").to_pylist()
     order = Order(len(rows), seed=0, windows_per_step=1, windows_per_micro_batch=1)
     return [rows[window] for step in range(steps) for [window] in order.step(step, rank=0, world_size=1)]
 
 
-def documents_of(windows: list[dict[str, Any]]) -> list[dict[str, list[int]]]:
+def documents_of(windows: Windows) -> list[dict[str, list[int]]]:
     """Each document's ids and labels."""
     documents = []
     for window in windows:
@@ -111,8 +123,8 @@ def documents_of(windows: list[dict[str, Any]]) -> list[dict[str, list[int]]]:
     return documents
 
 
-def model_flops(model: str, windows: list[dict[str, Any]]) -> float:
-    """What forward and backward of these windows need, at least."""
+def work_of(model: str, windows: Windows) -> Work:
+    """Counts, and the FLOPs that forward and backward of these windows need at least."""
     config = AutoConfig.from_pretrained(model)
     heads = config.num_attention_heads * (config.head_dim or config.hidden_size // config.num_attention_heads)
     shared = config.num_key_value_heads / config.num_attention_heads
@@ -120,41 +132,80 @@ def model_flops(model: str, windows: list[dict[str, Any]]) -> float:
     layer = attention + 3 * config.hidden_size * config.intermediate_size
     tokens = sum(len(window["input_ids"]) for window in windows)
     supervised = sum(label != -100 for window in windows for label in window["labels"])
-    squares = sum(length**2 for window in windows for length in window["document_lengths"])
-    return (
+    lengths = [length for window in windows for length in window["document_lengths"]]
+    flops = (
         6 * layer * config.num_hidden_layers * tokens
         + 6 * config.hidden_size * config.vocab_size * supervised
-        + 6 * heads * squares * config.num_hidden_layers
+        + 6 * heads * sum(length**2 for length in lengths) * config.num_hidden_layers
     )
+    return Work(len(windows), len(lengths), tokens, supervised, flops)
 
 
-def contenders(options: argparse.Namespace, directory: Path) -> tuple[list[Figures], float]:
-    """All figures, and Chaku's model FLOP/s."""
+def contenders(options: argparse.Namespace, directory: Path) -> tuple[list[Contender], Work]:
+    """Who takes part, and with what."""
     data = prepare(options.dump, options.model, directory)
     windows = windows_of(data, options.steps)
-    rows = directory / "rows.jsonl"
+    work, rows = work_of(options.model, windows), directory / "rows.jsonl"
     rows.write_text("\n".join(map(json.dumps, documents_of(windows))))
-    out = directory / "model"
+    found = []
+    for dtype in options.types:
+        argv = [*chaku(options.model, data, directory / dtype, steps=options.steps, dtype=dtype), *options.chaku]
+        metrics = directory / f"{dtype}.run" / "metrics.jsonl"
+        found.append(Contender("Chaku", dtype, argv, work.windows, figures_in=metrics))
+        peers = (("TRL, packed", "trl", work.windows), ("FastChat's way, padded", "padded", work.documents))
+        for name, kind, steps in peers if options.trl else ():
+            argv = [options.trl, str(PEERS), kind, options.model, str(rows), str(options.steps), dtype]
+            found.append(Contender(name, dtype, argv, steps))
+    return found, work
+
+
+def chaku(model: str, data: Path, out: Path, *, steps: int, dtype: str) -> list[str]:
+    """Chaku's command, with a window a step."""
     values = {
-        "model.path": options.model,
-        "model.compute_dtype": options.dtype,
+        "model.path": model,
+        "model.compute_dtype": dtype,
         "data.path": data,
         "out": out,
         "batch.windows_per_step": 1,
         "optimizer.lr": 1e-4,
-        "schedule.max_steps": options.steps,
+        "schedule.max_steps": steps,
         "validation.windows": 0,
+        "generation.max_tokens": 1,
         "checkpoint.every": 0,
     }
-    chaku = [sys.executable, "-m", "chaku", "train", *(f"--{name}={value}" for name, value in values.items())]
-    chaku += options.chaku
-    found = [measured("Chaku", chaku, figures_in=directory / "model.run" / "metrics.jsonl")]
-    for name, kind in (("TRL SFTTrainer, packed", "trl"), ("FastChat's way, padded", "padded")):
-        if options.trl:
-            argv = [options.trl, str(PEERS), kind, options.model, str(rows), str(options.steps), options.dtype]
-            found.append(measured(name, argv))
-    seconds = sum(step["seconds"] for step in found[0].steps[1:])
-    return found, model_flops(options.model, windows[1:]) / seconds
+    return [sys.executable, "-m", "chaku", "train", *(f"--{name}={value}" for name, value in values.items())]
+
+
+def show(found: Sequence[Contender], work: Work, rates: dict[str, float]) -> None:
+    """Print the table."""
+    table = Table(
+        "contender", "computes in", "s/step", "supervised tokens/s", "tokens/s", "peak memory", "of the limit"
+    )
+    for one in found:
+        table.add_row(
+            one.name,
+            one.dtype,
+            f"{statistics.median(one.seconds):.2f}",
+            f"{one.per_second(work.supervised_tokens):.1f}",
+            f"{one.per_second(work.tokens):.0f}",
+            f"{one.peak / 2**30:.2f} GiB",
+            f"{one.per_second(work.flops) / rates[one.dtype]:.0%}",
+        )
+    console = Console(width=120)
+    console.print(table)
+    best = {one.name: one for one in sorted(found, key=pace, reverse=True)}
+    for name, peer in best.items():
+        ours = best["Chaku"]
+        speed, memory = pace(peer) / pace(ours), ours.peak / peer.peak
+        console.print(f"best of each: Chaku has {speed:.2f} x the speed and {memory:.2f} x the memory of {name}")
+    for name, rate in rates.items():
+        console.print(f"2048-cubed matrix product in {name}: {rate / 1e9:.0f} GFLOP/s")
+    console.print(f"{work}; load: {os.getloadavg()}, torch {torch.__version__}")
+
+
+def pace(one: Contender) -> float:
+    """The seconds that all documents take."""
+    return one.steps * statistics.median(one.seconds)
 
 
 def main() -> None:
@@ -163,31 +214,21 @@ def main() -> None:
     parser.add_argument("dump")
     parser.add_argument("model")
     parser.add_argument("--trl", metavar="PYTHON", help="Python of an environment with TRL")
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--types", nargs="+", choices=TYPES, default=list(TYPES))
+    parser.add_argument("--steps", type=int, default=4, help="of each process, its first included")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--chaku", nargs=argparse.REMAINDER, default=[], help="more options for `chaku train`")
     options = parser.parse_args()
-    rates = {name: matrix_rate(dtype) for name, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32))}
+    rates = dict.fromkeys(options.types, 0.0)
     with tempfile.TemporaryDirectory() as directory:
-        found, flops = contenders(options, Path(directory))
-    table = Table("contender", "supervised tokens/s", "tokens/s", "peak memory", "Chaku's speed", "Chaku's memory")
-    ours = found[0]
-    for figures in found:
-        supervised = figures.per_second("supervised_tokens")
-        ratio, memory = ours.per_second("supervised_tokens") / supervised, ours.peak / figures.peak
-        table.add_row(
-            figures.name,
-            f"{supervised:.0f}",
-            f"{figures.per_second('tokens'):.0f}",
-            f"{figures.peak / 1e9:.1f} GB",
-            f"{ratio:.2f} x",
-            f"{memory:.2f} x",
-        )
-    console = Console(width=120)
-    console.print(table)
-    for name, rate in rates.items():
-        console.print(f"matrix product in {name}: {rate / 1e9:.0f} GFLOP/s; Chaku's model FLOPs are {flops / rate:.0%}")
-    console.print(f"load: {os.getloadavg()}, {resource.getpagesize()} B pages, torch {torch.__version__}")
+        found, work = contenders(options, Path(directory))
+        for _ in range(options.rounds):
+            rates = {name: max(rate, matrix_rate(TYPES[name])) for name, rate in rates.items()}
+            for one in found:
+                one.run()
+                for made in (one.dtype, f"{one.dtype}.run"):  # a finished model would not be trained again
+                    shutil.rmtree(Path(directory, made), ignore_errors=True)
+    show(found, work, rates)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Attention over packed documents: no token sees another document, and no L x L mask is ever built.
 
-Three kernels share one signature, that of flash-attn's `flash_attn_varlen_func`; the function that transformers calls
+Four kernels share one signature, that of flash-attn's `flash_attn_varlen_func`; the function that transformers calls
 builds its arguments. A window of documents of 3 and 2 tokens has the cumulative lengths ``[0, 3, 5]``.
 """
 
@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from templates.errors import InputError
+from train.cpu_attention import cpu_varlen
 
 NAME = "chaku_packed"
 
@@ -36,11 +37,7 @@ def sdpa_varlen(  # noqa: PLR0917 - flash-attn's signature
     softmax_scale: float,
     causal: bool,
 ) -> Tensor:
-    """PyTorch's attention, document by document: for CPUs, and for float32 anywhere.
-
-    Keys and values are repeated for the heads that share them: the same sums, and the backward pass is faster than
-    with ``enable_gqa`` (`benchmarks/attention.py`).
-    """
+    """PyTorch's attention, a call for each document: for float32 on CUDA, which the other kernels do not take."""
     shared = q.shape[1] // k.shape[1]
     if shared > 1:
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
@@ -76,7 +73,9 @@ def torch_varlen(  # noqa: PLR0917 - flash-attn's signature
 
 def choose_kernel(device: torch.device, dtype: torch.dtype) -> tuple[VarlenKernel, str]:
     """The kernel for a device and a compute type, and a line that says which it is."""
-    if device.type != "cuda" or dtype == torch.float32:
+    if device.type == "cpu":
+        return cpu_varlen, "PyTorch's flash kernel for CPUs, document by document"
+    if dtype == torch.float32:
         return sdpa_varlen, "PyTorch's scaled dot product, document by document"
     if importlib.util.find_spec("flash_attn") is None:
         return torch_varlen, "PyTorch's variable-length attention (flash-attn is not installed: chaku[flash-attn])"

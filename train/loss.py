@@ -1,14 +1,15 @@
 """Cross-entropy at supervised positions only, in chunks, so that logits of a whole window never exist."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
-from torch.nn.functional import linear
 
-# Logits of 512 positions over 49,152 tokens are 50 MB in bfloat16 and 100 MB in float32.
-CHUNK = 512
+# Logits of 256 positions over 49,152 tokens are 50 MB in float32. All chunks are written to the same memory: a CPU
+# takes as long to hand out new pages as to fill them with logits.
+CHUNK = 256
 
 
 def token_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -33,16 +34,23 @@ class TokenScores(NamedTuple):
 def token_scores(hidden: Tensor, weight: Tensor, targets: Tensor) -> TokenScores:
     """Loss and right guesses without gradients; arguments as for `token_loss`."""
     loss, correct = torch.zeros((), device=hidden.device), torch.zeros((), device=hidden.device)
-    for start in range(0, len(targets), CHUNK):
-        truth = targets[start : start + CHUNK]
-        log_probabilities = _log_probabilities(hidden[start : start + CHUNK], weight)
+    for part, log_probabilities in _chunks(hidden, weight):
+        truth = targets[part]
         loss -= log_probabilities.gather(1, truth.unsqueeze(1)).sum()
         correct += (log_probabilities.argmax(dim=-1) == truth).sum()
     return TokenScores(loss, correct)
 
 
-def _log_probabilities(hidden: Tensor, weight: Tensor) -> Tensor:
-    return torch.log_softmax(linear(hidden, weight), dim=-1, dtype=torch.float32)
+def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Chunks of the positions with their log-probabilities [positions, vocabulary], which last until the next chunk."""
+    rows = min(CHUNK, len(hidden))
+    logits = hidden.new_empty(rows, len(weight))
+    log_probabilities = torch.empty_like(logits, dtype=torch.float32)
+    for start in range(0, len(hidden), CHUNK):
+        part = hidden[start : start + CHUNK]
+        torch.mm(part, weight.t(), out=logits[: len(part)])
+        torch.log_softmax(logits[: len(part)], dim=-1, dtype=torch.float32, out=log_probabilities[: len(part)])
+        yield slice(start, start + len(part)), log_probabilities[: len(part)]
 
 
 class _TokenLoss(torch.autograd.Function):
@@ -52,16 +60,14 @@ class _TokenLoss(torch.autograd.Function):
         hidden_grad = torch.empty_like(hidden)
         # a frozen head (LoRA) saves a third of the products
         weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None  # type: ignore[attr-defined]
-        for start in range(0, len(targets), CHUNK):
-            part = slice(start, start + CHUNK)
-            log_probabilities = _log_probabilities(hidden[part], weight)
+        for part, log_probabilities in _chunks(hidden, weight):
             truth = targets[part].unsqueeze(1)
             loss -= log_probabilities.gather(1, truth).sum()
             # The gradient of the logits: the softmax, less one at the truth.
             logits_grad = log_probabilities.exp_()
             logits_grad.scatter_add_(1, truth, logits_grad.new_full(truth.shape, -1.0))
             logits_grad = logits_grad.to(hidden.dtype)
-            hidden_grad[part] = logits_grad @ weight
+            torch.mm(logits_grad, weight, out=hidden_grad[part])
             if weight_grad is not None:
                 weight_grad.addmm_(logits_grad.t(), hidden[part])
         ctx.save_for_backward(hidden_grad, weight_grad)  # type: ignore[arg-type]

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from templates.errors import InputError
 from tests.train import tiny
-from train.attention import NAME, choose_kernel, register, sdpa_varlen
+from train.attention import NAME, VarlenKernel, choose_kernel, register, sdpa_varlen
+from train.cpu_attention import cpu_varlen
 from train.data import MicroBatch, micro_batch
 from train.model import Trainee
 
 LENGTHS = [7, 1, 12, 30]
+KERNELS = pytest.mark.parametrize("kernel", [cpu_varlen, sdpa_varlen])
 
 
 def packed() -> MicroBatch:
@@ -21,14 +23,15 @@ def packed() -> MicroBatch:
     return micro_batch(ids, ids, LENGTHS, ["a", "b", "c", "d"])
 
 
-def trainee() -> Trainee:
+def trainee(kernel: VarlenKernel) -> Trainee:
     model = tiny.tiny_llama()
-    model.set_attn_implementation(register(sdpa_varlen))
+    model.set_attn_implementation(register(kernel))
     return Trainee(model).train()
 
 
-def test_packed_equals_unpacked_in_logits_and_gradients() -> None:
-    batch, ours, plain = packed(), trainee(), tiny.tiny_llama()
+@KERNELS
+def test_packed_equals_unpacked_in_logits_and_gradients(kernel: VarlenKernel) -> None:
+    batch, ours, plain = packed(), trainee(kernel), tiny.tiny_llama()
     logits = ours.model.lm_head(ours.hidden_states(batch))[0]
     documents = torch.split(batch.input_ids[0], LENGTHS)
     expected = torch.cat([plain(document.unsqueeze(0)).logits[0] for document in documents])
@@ -45,8 +48,9 @@ def test_packed_equals_unpacked_in_logits_and_gradients() -> None:
         torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-4, atol=1e-5, msg=name)
 
 
-def test_a_token_of_another_document_changes_nothing() -> None:
-    batch, model = packed(), trainee()
+@KERNELS
+def test_a_token_of_another_document_changes_nothing(kernel: VarlenKernel) -> None:
+    batch, model = packed(), trainee(kernel)
     before = model.hidden_states(batch)[0, LENGTHS[0] :]
     batch.input_ids[0, : LENGTHS[0]] = 2
     assert torch.equal(before, model.hidden_states(batch)[0, LENGTHS[0] :])
@@ -90,10 +94,15 @@ def flash_attn_varlen_reference(  # noqa: PLR0917 - flash-attn 2.8's own signatu
 
 
 def test_the_kernel_gets_flash_attns_arguments() -> None:
-    batch, ours = packed(), trainee()
+    batch, ours = packed(), trainee(cpu_varlen)
     expected = ours.hidden_states(batch)
     ours.model.set_attn_implementation(register(flash_attn_varlen_reference))
     torch.testing.assert_close(ours.hidden_states(batch), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cpus_have_one_operator_for_all_documents(dtype: torch.dtype) -> None:
+    assert choose_kernel(torch.device("cpu"), dtype)[0] is cpu_varlen
 
 
 @pytest.mark.parametrize(("dtype", "words"), [(torch.float32, "document by document"), (torch.bfloat16, "varia")])

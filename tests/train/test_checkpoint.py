@@ -73,7 +73,7 @@ def test_the_latest_and_the_best_are_kept(tmp_path: Path) -> None:
         assert names(tmp_path) == ["step-000002", "step-000005", "step-000006"]
         best = checkpoints.load_best(trainee)
         assert best is not None and best.step == 2
-        assert norm(trainee).full_tensor().eq(2).all()  # type: ignore[attr-defined]
+        assert norm(trainee).eq(2).all()
 
 
 @pytest.mark.parametrize(

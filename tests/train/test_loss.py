@@ -10,7 +10,8 @@ from torch.distributed.tensor import DTensor
 
 from tests.train import tiny
 from train import loss
-from train.attention import register, sdpa_varlen
+from train.attention import register
+from train.cpu_attention import cpu_varlen
 from train.data import MicroBatch, micro_batch
 from train.model import Trainee
 from train.optimizer import adamw
@@ -61,12 +62,12 @@ def test_a_windows_loss_is_hugging_faces_loss_of_its_documents() -> None:
         ids, labels = torch.tensor(row["input_ids"][part]), torch.tensor(row["labels"][part])
         expected += model(ids[None], labels=labels[None]).loss.item() * int((labels[1:] != -100).sum())
         start += length
-    model.set_attn_implementation(register(sdpa_varlen))
+    model.set_attn_implementation(register(cpu_varlen))
     assert Trainee(model).train()(batch([row])).item() == pytest.approx(expected, rel=1e-5)
 
 
 def whole_weights(trainee: Trainee) -> list[torch.Tensor]:
-    return [weight.full_tensor() for weight in trainee.parameters() if isinstance(weight, DTensor)]
+    return [weight.full_tensor() if isinstance(weight, DTensor) else weight.detach() for weight in trainee.parameters()]
 
 
 @pytest.mark.parametrize("split", [[8], [2, 2, 2, 2], [1] * 8, [5, 3]])
@@ -75,7 +76,7 @@ def test_accumulation_changes_nothing(split: list[int], ranks: Ranks) -> None:
     results = []
     for sizes in ([8], split):
         model = tiny.tiny_llama()
-        model.set_attn_implementation(register(sdpa_varlen))
+        model.set_attn_implementation(register(cpu_varlen))
         trainee, starts = Trainee(model).train(), np.cumsum([0, *sizes])
         shard(trainee, compute_dtype=torch.float32, ranks=ranks)
         batches = [batch(rows[start : start + size]) for start, size in zip(starts, sizes, strict=False)]
