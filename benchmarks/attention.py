@@ -1,4 +1,4 @@
-"""Attention over a packed window on a CPU: Chaku's one operator, against a call of PyTorch's attention for each document.
+"""Attention over a packed window on a CPU: one operator, against a call of PyTorch's attention for each document.
 
     python benchmarks/attention.py
 
