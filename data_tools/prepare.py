@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, fields
@@ -127,6 +128,17 @@ class Decided:
         return [number for number, its in enumerate(self.parts) if its == part]
 
 
+def _nothing_left(made: Collected, rules: Sequence[str], options: Options) -> str:
+    """Why a dump teaches nothing: the rules that rejected its turns, or its conversations as a whole."""
+    reasons = Counter(rule for batch in made.ledger for rule in batch.column("rule").to_pylist() if rule)
+    reasons.update(rule for rule in rules if rule)
+    named = ", ".join(f"{rule} {count}" for rule, count in reasons.most_common())
+    return (
+        f"{options.inputs[0]}: not one of {len(rules)} conversations has a question with a reply to teach; rejected by "
+        f"rule: {named or 'none'}; `chaku data prepare --help` describes the form of a dump"
+    )
+
+
 def decide(made: Collected, options: Options) -> Decided:
     """Copies, filters, and the held-out part. Raises InputError where nothing is left to teach."""
     summaries = made.summaries
@@ -140,10 +152,7 @@ def decide(made: Collected, options: Options) -> Decided:
             filtered.append(report_row(one.source, one.keys.id, verdict))
     usable = [number for number, one in enumerate(summaries) if one.line and not rules[number]]
     if not usable:
-        raise InputError(
-            f"{options.inputs[0]}: not one conversation has a question with a reply; `chaku data prepare --help` "
-            "describes the form of a dump"
-        )
+        raise InputError(_nothing_left(made, rules, options))
     flags = held_out([summaries[number].keys for number in usable], fraction=options.held_out)
     parts = ["none"] * len(summaries)
     for number, flag in zip(usable, flags, strict=True):

@@ -134,7 +134,7 @@ def test_bad_records_among_good_ones_are_in_the_ledger(options: Options, tmp_pat
 def test_a_dump_without_a_reply_leaves_no_output(options: Options, tmp_path: Path) -> None:
     dump = tmp_path / "dump.json"
     dump.write_text('[{"id": "a", "conversations": [{"from": "human", "value": "Hi"}]}]')
-    with pytest.raises(InputError, match=r"dump\.json: not one conversation has a question with a reply"):
+    with pytest.raises(InputError, match=r"dump\.json: not one of 1 conversations .* by rule: trailing_question 1;"):
         prepare(replace(options, inputs=(dump,), out=tmp_path / "data"))
     assert [path.name for path in tmp_path.iterdir()] == ["dump.json"]
 
