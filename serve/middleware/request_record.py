@@ -31,7 +31,9 @@ class RequestRecord:
 
 def record_of(scope: Scope) -> RequestRecord:
     """The record of a request; middleware copies of the scope share it."""
-    record: RequestRecord = scope.setdefault(_IN_SCOPE, RequestRecord())
+    if _IN_SCOPE not in scope:
+        scope[_IN_SCOPE] = RequestRecord()
+    record: RequestRecord = scope[_IN_SCOPE]
     return record
 
 
