@@ -75,7 +75,12 @@ def _add_common(command: argparse.ArgumentParser, *, out: str) -> None:
     add("--second-judge-url", metavar="URL", help="another judge, to see how far two judges agree")
     add("--second-judge-model", metavar="NAME", help="the other judge's model")
     add("--judge-prompts", type=Path, metavar="FILE", help="judge prompts in MT-bench's format (default: Chaku's own)")
-    add("--votes", type=Path, metavar="FILE", help="votes of people, to see how far the judge agrees with them")
+    add(
+        "--votes",
+        metavar="FILE_OR_URL",
+        help="votes of people, to see how far the judge agrees with them: JSON Lines, or the chat database "
+        "(sqlite:///chat.sqlite)",
+    )
     add("--held-out", type=Path, metavar="FILE", help="conversations for the loss on replies, of model directories")
     add("--n", type=int, metavar="N", help="so many of the questions, spread over the file (default: all)")
     add("--max-tokens", type=int, default=1024, metavar="N", help="the limit of an answer (default: 1024)")

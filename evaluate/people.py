@@ -46,6 +46,21 @@ async def agreement_with_people(
     return {"votes": len(votes), "unreadable": outcomes.count(None), **people_agree(read)}
 
 
+def read_votes(where: str) -> list[Vote]:
+    """Votes from a file, or from a chat database by its URL, where the arena keeps them.
+
+    Raises InputError where there is none, or they cannot be read.
+    """
+    if "://" not in where:
+        return read_votes_file(Path(where))
+    from serve.chat.votes import read_votes as read_kept
+
+    kept = [Vote(vote.prompt, vote.answer_a, vote.answer_b, vote.winner) for vote in read_kept(where)]
+    if not kept:
+        raise InputError(f"--votes {where}: nobody has voted yet; the arena of the chat page takes votes")
+    return kept
+
+
 def read_votes_file(path: Path) -> list[Vote]:
     """Votes from JSON Lines of `prompt`, `answer_a`, `answer_b` and `winner` (a, b, tie or both_bad).
 

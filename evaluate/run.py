@@ -14,7 +14,7 @@ from evaluate.asking import Endpoint, find_endpoint, open_client
 from evaluate.judge import Judge, offers_structure
 from evaluate.judging import Judged, count, judge_all
 from evaluate.models import Asked, Model, ask_model
-from evaluate.people import Vote, agreement_with_people, read_votes_file
+from evaluate.people import Vote, agreement_with_people, read_votes
 from evaluate.prompts import Prompts, read_prompts
 from evaluate.questions import Question, read_questions
 from evaluate.report import write_page
@@ -47,7 +47,7 @@ class Options:
     references: Path | None = None
     judge_prompts: Path | None = None
     judges: tuple[JudgeAt, ...] = ()
-    votes: Path | None = None
+    votes: str | None = None
     held_out: Path | None = None
     limit: int | None = None
     max_tokens: int = 1024
@@ -71,7 +71,7 @@ def report(
 ) -> dict[str, Any]:
     """Judge what the models answered, and write the report. Returns its values."""
     judged, people = [], None
-    votes = read_votes_file(options.votes) if options.votes else []
+    votes = read_votes(options.votes) if options.votes else []
     for number, judge in enumerate(options.judges):
         endpoint = find_endpoint(judge.url, model=judge.model, flag="--judge-url", key_names=JUDGE_KEY_NAMES)
         store = options.out / ("judge.sqlite" if number == 0 else "second_judge.sqlite")

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from evaluate.people import read_votes_file
+from evaluate.people import read_votes, read_votes_file
 from evaluate.run import JudgeAt, Options, evaluate
+from serve.chat.store.database import open_database
+from serve.chat.votes import Vote, Winner, add_vote
 from templates import InputError
 from tests.evaluate.scripted_judge import MODEL, Scripted, asked, running
 
@@ -19,14 +21,16 @@ def write(path: Path, *winners: str) -> Path:
     return path
 
 
-def test_a_judge_beside_people(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["file", "database"])
+def test_a_judge_beside_people(kept: str, tmp_path: Path) -> None:
     def reply(body: dict[str, Any]) -> str:
         text = asked(body)
         if "good" not in text:
             return "[[5]]"
         return "[[A]]" if text.index("\ngood\n") < text.index("\nbad\n") else "[[B]]"
 
-    votes = write(tmp_path / "votes.jsonl", "a", "a", "b", "tie", "both_bad")
+    winners: tuple[Winner, ...] = ("a", "a", "b", "tie", "both_bad")
+    votes = keep(tmp_path, *winners) if kept == "database" else str(write(tmp_path / "votes.jsonl", *winners))
     with running(Scripted(reply)) as server:
         judges = (JudgeAt(server.base_url, MODEL),)
         options = Options(model=server.base_url, judges=judges, votes=votes, limit=1, out=tmp_path / "out")
@@ -35,6 +39,22 @@ def test_a_judge_beside_people(tmp_path: Path) -> None:
     assert people["with_ties"]["mean"] == pytest.approx(2 / 5)
     assert people["without_ties"]["mean"] == pytest.approx(2 / 3)
     assert people["chance"] == pytest.approx(2 / 5)
+
+
+def keep(folder: Path, *winners: Winner) -> str:
+    """The same votes in a chat database; gives its URL."""
+    url = f"sqlite:///{folder / 'chat.sqlite'}"
+    engine = open_database(url)
+    for number, winner in enumerate(winners):
+        messages = [{"role": "user", "content": f"Question {number}"}]
+        vote = Vote(messages=messages, model_a="x", model_b="y", answer_a="good", answer_b="bad", winner=winner)
+        add_vote(engine, vote, owner="")
+    return url
+
+
+def test_a_database_without_votes_says_where_they_come_from(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nobody has voted yet"):
+        read_votes(keep(tmp_path))
 
 
 def test_bad_votes_are_named(tmp_path: Path) -> None:

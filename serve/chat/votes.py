@@ -1,0 +1,93 @@
+"""Votes of people between two models' answers: kept in the chat database, read by the leaderboard and by evaluation."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from serve.chat.store import tables
+from serve.chat.store.database import open_database
+
+Winner = Literal["a", "b", "tie", "both_bad"]
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """One person's choice. `messages` is the conversation that both models answered, as in a request.
+
+    `is_blind` says that the models' names were shown only after the vote.
+    """
+
+    messages: list[Message]
+    model_a: str
+    model_b: str
+    answer_a: str
+    answer_b: str
+    winner: Winner
+    is_blind: bool = True
+    sampling: dict[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+
+    @property
+    def prompt(self) -> str:
+        """What was answered, as one text: the question, or all turns of a longer conversation with their roles.
+
+        >>> Vote(messages=[{"role": "user", "content": "Hi"}], model_a="x", model_b="y", answer_a="1", answer_b="2",
+        ...      winner="tie").prompt
+        'Hi'
+        """
+        if len(self.messages) == 1:
+            return self.messages[0]["content"]
+        return "\n\n".join(f"{message['role']}: {message['content']}" for message in self.messages)
+
+
+def add_vote(engine: Engine, vote: Vote, *, owner: str) -> str:
+    """Keep a vote of a person; returns its id. Raises ValueError where the winner is none of the four."""
+    if vote.winner not in get_args(Winner):
+        raise ValueError(f"winner {vote.winner!r} is not one of {', '.join(get_args(Winner))}")
+    row = tables.Vote(
+        owner=owner,
+        messages=vote.messages,
+        model_a=vote.model_a,
+        model_b=vote.model_b,
+        answer_a=vote.answer_a,
+        answer_b=vote.answer_b,
+        winner=vote.winner,
+        is_blind=vote.is_blind,
+        sampling=vote.sampling,
+    )
+    with Session(engine) as session, session.begin():
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def list_votes(engine: Engine) -> list[Vote]:
+    """All votes of all people, the oldest first."""
+    with Session(engine) as session:
+        return [_vote(row) for row in session.scalars(select(tables.Vote).order_by(tables.Vote.created))]
+
+
+def read_votes(url: str) -> list[Vote]:
+    """All votes of a chat database. Raises InputError where it cannot be opened."""
+    engine = open_database(url)
+    try:
+        return list_votes(engine)
+    finally:
+        engine.dispose()
+
+
+def _vote(row: tables.Vote) -> Vote:
+    return Vote(
+        messages=row.messages,
+        model_a=row.model_a,
+        model_b=row.model_b,
+        answer_a=row.answer_a,
+        answer_b=row.answer_b,
+        winner=row.winner,  # type: ignore[arg-type]  # checked when it was added
+        is_blind=row.is_blind,
+        sampling=row.sampling,
+        created=row.created,
+    )
