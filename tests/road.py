@@ -66,7 +66,8 @@ def served_road(small_model: Path, work: Path) -> Iterator[Served]:
     paths = ("--model.path", str(small_model), "--data.path", str(data), "--out", str(model))
     chaku("train", "--config", str(recipe), *paths, *_SHORT)
     port, ui_port = free_port(), free_port()
-    process = subprocess.Popen([CHAKU, "serve", str(model), "--port", str(port), "--ui-port", str(ui_port)])
+    options = ("--port", str(port), "--ui-port", str(ui_port), "--db", f"sqlite:///{work / 'chat.sqlite'}")
+    process = subprocess.Popen([CHAKU, "serve", str(model), *options])
     served = Served(data, model, process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/")
     try:
         wait_for(f"{served.root}/health", process)

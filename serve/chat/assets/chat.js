@@ -306,7 +306,7 @@ async function begin() {
   refreshList();
   const wanted = new URLSearchParams(location.search).get("c") ?? localStorage.getItem("chaku.conversation");
   try {
-    await (wanted ? open(wanted) : showNothing());
+    if (state.shown === 0) await (wanted ? open(wanted) : showNothing()); // whoever is quick has sent something
   } catch (error) {
     showNothing();
     if (new URLSearchParams(location.search).has("c")) say(error.message);

@@ -355,9 +355,10 @@ def test_the_page_fits_any_width(page: Page, scripted: ScriptedServer, width: in
     assert box["y"] > 740 - 140
 
 
-def test_the_page_ends_quickly_on_sigterm_and_names_a_busy_port(scripted: ScriptedServer) -> None:
+def test_the_page_ends_quickly_on_sigterm_and_names_a_busy_port(scripted: ScriptedServer, tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "chaku", "chat", "--base-url", scripted.base_url, "--port", str(port)]
+    command += ["--db", f"sqlite:///{tmp_path / 'chat.sqlite'}"]
     first = subprocess.Popen(command)
     try:
         wait_for(f"http://127.0.0.1:{port}/")
