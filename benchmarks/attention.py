@@ -16,7 +16,7 @@ from rich.table import Table
 from train.attention import VarlenKernel, sdpa_varlen
 from train.cpu_attention import cpu_varlen
 
-HEADS, KEY_HEADS, SIZE, WINDOW, ROUNDS = 9, 3, 64, 2048, 7
+HEADS, KEY_HEADS, SIZE, WINDOW, ROUNDS = 9, 3, 64, 2048, 3
 KERNELS = {"a call for each": sdpa_varlen, "one operator": cpu_varlen}
 
 

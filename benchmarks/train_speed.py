@@ -100,7 +100,7 @@ def prepare(dump: str, model: str, directory: Path) -> Path:
     """Windows of 2048 tokens."""
     data = directory / "data"
     argv = ["data", "prepare", dump, "--model", model, "--template", "vicuna_v1.1", "--out", str(data)]
-    subprocess.run([sys.executable, "-m", "chaku", *argv], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "chaku", *argv], check=True, stdout=subprocess.DEVNULL)
     return data
 
 
