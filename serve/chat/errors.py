@@ -2,12 +2,15 @@
 
 import re
 
+import openai
+
 from serve.chat.language import Texts
 
 _TOO_LONG = re.compile(r"context length|maximum model length|too long|max_model_len", re.IGNORECASE)
 _KEYS = {
     "timeout": "timeout",
     "unreachable": "unreachable",
+    "broken": "broken",
     "401": "key",
     "403": "key",
     "429": "busy",
@@ -16,8 +19,34 @@ _KEYS = {
 _NUMBER = re.compile(r"\d[\d,]*")
 
 
+def describe(error: Exception, *, has_begun: bool = False) -> str:
+    """An error as the database keeps it, in no language: a status or a kind, then what was said.
+
+    `has_begun` says that part of the reply had arrived, so that the server did answer at first.
+
+    >>> describe(ValueError("odd"))
+    'other odd'
+    """
+    match error:
+        case openai.APITimeoutError():
+            return "timeout"
+        case openai.APIConnectionError():
+            return "broken" if has_begun else "unreachable"
+        case openai.APIStatusError():
+            body = error.body
+            said = body.get("message") if isinstance(body, dict) else None
+            return f"{error.status_code} {str(said or error.message)[:500]}"
+        case _:
+            return f"other {str(error)[:500]}"
+
+
+def explain(error: Exception, texts: Texts, *, base_url: str) -> str:
+    """What went wrong, for an error that is not kept."""
+    return in_words(describe(error), texts, base_url=base_url)
+
+
 def in_words(error: str, texts: Texts, *, base_url: str) -> str:
-    """A stored error (see `serve.chat.replies.describe`) for the person at the page.
+    """A stored error (see `describe`) for the person at the page.
 
     >>> from serve.chat.language import texts_of
     >>> in_words("timeout", texts_of("en"), base_url="http://127.0.0.1:8000/v1")

@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-import openai
 from sqlalchemy import Engine, update
 
+from serve.chat.errors import describe
 from serve.chat.fitting import fit
 from serve.chat.store.access import transaction
 from serve.chat.store.tables import Message
@@ -72,7 +72,7 @@ class Growing:
             message.finish_reason = self._reply.finish_reason or ""
         except Exception as error:  # whatever a server of someone else's does, what came is kept
             _log.warning("a reply failed: %r", error)
-            message.state, message.error = "failed", describe(error)
+            message.state, message.error = "failed", describe(error, has_begun=bool(self.text.strip()))
         finally:
             message.content = self.text
             self._count()
@@ -164,22 +164,3 @@ def mark_cut(engine: Engine) -> None:
     """At the start of the process: whatever still grew when the last one ended was cut there."""
     with transaction(engine) as session:
         session.execute(update(Message).where(Message.state == "growing").values(state="cut"))
-
-
-def describe(error: Exception) -> str:
-    """An error as the database keeps it: a status or a kind, then what was said; `serve.chat.errors` puts it in words.
-
-    >>> describe(ValueError("odd"))
-    'other odd'
-    """
-    match error:
-        case openai.APITimeoutError():
-            return "timeout"
-        case openai.APIConnectionError():
-            return "unreachable"
-        case openai.APIStatusError():
-            body = error.body
-            said = body.get("message") if isinstance(body, dict) else None
-            return f"{error.status_code} {str(said or error.message)[:500]}"
-        case _:
-            return f"other {str(error)[:500]}"

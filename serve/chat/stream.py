@@ -1,4 +1,4 @@
-"""A streamed reply of any OpenAI-compatible endpoint: text that grows, can be stopped, and fails in plain words."""
+"""A streamed reply of any OpenAI-compatible endpoint: text that grows, and can be stopped."""
 
 import asyncio
 import time
@@ -189,42 +189,3 @@ class Reply:
 def _context(card: dict[str, object] | None) -> int | None:
     length = (card or {}).get("max_model_len")
     return length if isinstance(length, int) else None
-
-
-def explain(error: Exception, *, base_url: str, has_begun: bool = False) -> str:
-    """What went wrong, and what to do, in a sentence or two for the person at the page.
-
-    `has_begun` says that part of the reply had arrived, so that the server did answer at first.
-
-    >>> explain(openai.OpenAIError("the server lists no model"), base_url="http://127.0.0.1:8000/v1")
-    'The reply broke off: the server lists no model. Try again.'
-    """
-    match error:
-        case openai.APIConnectionError() if has_begun:
-            return f"The connection to {base_url} broke. Check that the server still runs, then regenerate the reply."
-        case openai.APITimeoutError():
-            return f"The server at {base_url} did not answer in time. Try again, or look at its log."
-        case openai.APIConnectionError():
-            return f"No server answers at {base_url}. Check that it runs and has finished starting, then send again."
-        case openai.APIStatusError():
-            return _explain_status(error.status_code, _server_message(error))
-        case _:
-            return f"The reply broke off: {error}. Try again."
-
-
-def _explain_status(status: int, said: str) -> str:
-    if status in (401, 403):
-        return f"The server refused the API key ({status}). Set OPENAI_API_KEY and start the page again."
-    if status == 429:
-        return f"The server has too much to do (429). Wait a moment, then send again. It said: {said}"
-    if status >= 500:
-        return f"The server failed ({status}). Send again; if it stays so, look at its log. It said: {said}"
-    if "context length" in said or "maximum model length" in said or "too long" in said:
-        return f"This conversation is too long for the model. Shorten the message, or clear the chat. It said: {said}"
-    return f"The server did not accept the request ({status}). It said: {said}"
-
-
-def _server_message(error: openai.APIStatusError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return str(message or error.message)[:500]

@@ -197,6 +197,7 @@ def test_a_broken_connection_keeps_what_arrived_and_it_can_go_on(page: Page, scr
     scripted.replies, scripted.break_after, scripted.seconds_per_word = ["one two three", " and more"], 2, SLOW
     ask(page, "Count")
     expect(replies(page)).to_have_text("one two")
+    expect(page.get_by_role("alert")).to_contain_text("broke")
     scripted.break_after = None
     button(page, "Continue").click()
     expect(replies(page)).to_have_text("one two and more")
@@ -319,6 +320,8 @@ PAYLOADS = (
 def test_hostile_text_runs_nothing_and_loads_nothing(page: Page, scripted: ScriptedServer, outside: list[str]) -> None:
     hostile = "\n\n".join(PAYLOADS)
     scripted.replies = [hostile]
+    button(page, "Settings").click()
+    page.get_by_label("System prompt").fill(hostile)
     message_box(page).fill(hostile)
     message_box(page).press("Enter")
     expect(replies(page)).to_contain_text("window.hacked")
@@ -328,8 +331,32 @@ def test_hostile_text_runs_nothing_and_loads_nothing(page: Page, scripted: Scrip
     page.wait_for_timeout(300)
     for link in replies(page).locator("a").all():
         assert not (link.get_attribute("href") or "").lower().startswith("javascript:")
-    expect(page.get_by_test_id("user").locator("img, script, iframe, a, svg, form, style, pre")).to_have_count(0)
+    assert page.locator("#log, #conversation-list").locator("img, script, iframe, form, style, object").count() == 0
     assert page.get_by_test_id("user").inner_text() == hostile
+    assert page.evaluate("window.hacked") is None
+    assert outside == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS[:5])
+def test_hostile_titles_errors_and_reasons_run_nothing(
+    page: Page, scripted: ScriptedServer, outside: list[str], payload: str
+) -> None:
+    scripted.error = (400, payload)
+    ask(page, payload)
+    expect(page.get_by_role("alert")).to_contain_text("window.hacked" if "hacked" in payload else "evil.example")
+    scripted.error = None
+    button(page, "Try again").click()
+    last(page, "Good reply").click()
+    page.get_by_role("textbox", name="Why?").fill(f'"{payload}')
+    page.get_by_role("textbox", name="Why?").press("Enter")
+    button(page, "Share").click()
+    link = page.get_by_role("textbox", name="Share this conversation").input_value()
+    page.reload()
+    page.locator("body.ready").wait_for()
+    expect(page.get_by_role("textbox", name="Why?")).to_have_value(f'"{payload}')
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(payload[:20])
+    assert page.locator("img, script, iframe, svg, form, a").count() == 0
     assert page.evaluate("window.hacked") is None
     assert outside == []
 

@@ -5,7 +5,9 @@ from itertools import pairwise
 import openai
 import pytest
 
-from serve.chat.stream import Endpoint, Reply, Settings, explain
+from serve.chat.errors import explain
+from serve.chat.language import texts_of
+from serve.chat.stream import Endpoint, Reply, Settings
 from tests.serve.scripted_server import MODEL, ScriptedServer
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -25,7 +27,7 @@ def failure(base_url: str) -> str:
 
     with pytest.raises(openai.OpenAIError) as caught:
         asyncio.run(ask())
-    return explain(caught.value, base_url=base_url)
+    return explain(caught.value, texts_of("en"), base_url=base_url)
 
 
 def test_a_reply_grows_at_most_twenty_times_a_second(scripted: ScriptedServer) -> None:
@@ -107,7 +109,8 @@ def test_many_replies_stream_at_once(scripted: ScriptedServer) -> None:
         (404, "The model `x` does not exist.", "The model `x` does not exist."),
         (400, "This model's maximum context length is 2048 tokens.", "too long for the model"),
         (429, "slow down", "Wait a moment"),
-        (503, "engine dead", "look at its log"),
+        (500, "engine dead", "look at its log"),
+        (503, "no model yet", "try again in half a minute"),
     ],
 )
 def test_a_refusal_is_said_in_plain_words(scripted: ScriptedServer, status: int, said: str, expected: str) -> None:
@@ -128,13 +131,13 @@ def test_a_connection_that_breaks_is_a_failure_and_keeps_the_text(scripted: Scri
         try:
             await read(reply)
         except openai.OpenAIError as error:
-            return reply, explain(error, base_url=scripted.base_url, has_begun=True)
+            return reply, explain(error, texts_of("en"), base_url=scripted.base_url)
         return reply, "no failure"
 
     reply, notice = asyncio.run(ask())
     assert reply.text == "one two"
-    assert notice.startswith("The connection")
+    assert notice.startswith("No server answers")
 
 
 def test_a_server_without_models_is_a_failure() -> None:
-    assert "lists no model" in explain(openai.OpenAIError("the server lists no model"), base_url="x")
+    assert "lists no model" in explain(openai.OpenAIError("the server lists no model"), texts_of("en"), base_url="x")
