@@ -7,11 +7,15 @@ from rich_argparse import RawDescriptionRichHelpFormatter
 
 
 def main(argv: list[str]) -> int:
-    """Run `chaku chat ...` until a signal, or `chaku chat users ...`; returns the exit code."""
+    """Run `chaku chat ...` until a signal, or `chaku chat users|export|import ...`; returns the exit code."""
     if argv[:1] == ["users"]:
         from serve.chat import users_command
 
         return users_command.main(argv[1:])
+    if argv[:1] in (["export"], ["import"]):
+        from serve.chat.data_commands import export_main, import_main
+
+        return export_main(argv[1:]) if argv[0] == "export" else import_main(argv[1:])
     args = _parser().parse_args(argv)
     from serve.chat.page import run
 
@@ -25,7 +29,10 @@ def _parser() -> argparse.ArgumentParser:
         description="The chat page alone, in front of any OpenAI-compatible API. A key is read from OPENAI_API_KEY.",
         epilog="examples:\n  chaku chat --base-url http://127.0.0.1:8000/v1\n"
         "  chaku chat users add alice --users users.json\n"
-        "  chaku chat --base-url http://127.0.0.1:8000/v1 --users users.json --host 0.0.0.0",
+        "  chaku chat --base-url http://127.0.0.1:8000/v1 --users users.json --host 0.0.0.0\n"
+        "other commands:\n  chaku chat users add|list|remove   who may log in\n"
+        "  chaku chat export   training data from the chats\n"
+        "  chaku chat import   a dump into the chats, to browse and continue it",
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     parser.add_argument(

@@ -60,6 +60,13 @@ class Tree:
             message = self._by_id[each]
             yield Turn(message, tuple(self._children[message.parent]))
 
+    def places(self, role: str) -> Iterator[list[Message]]:
+        """The messages of a role that stand in one place, for each place: the first try and what replaced it."""
+        for children in list(self._children.values()):
+            alike = [self._by_id[each] for each in children if self._by_id[each].role == role]
+            if alike:
+                yield alike
+
     def newest_leaf(self, below: str | None) -> str | None:
         """The end of the branch that grew last under a message, or of all for None."""
         while self._children[below]:

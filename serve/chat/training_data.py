@@ -1,0 +1,138 @@
+"""Training data from chats: the shown branches as conversations, and people's judgements as preference pairs."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from serve.chat.store.access import transaction
+from serve.chat.store.messages import Tree
+from serve.chat.store.tables import Conversation, Message
+from serve.chat.votes import list_votes
+from templates import InputError
+
+Form = Literal["sharegpt", "messages", "preferences"]
+Row = dict[str, Any]
+_ROLES = {"user": "human", "assistant": "gpt"}
+
+
+@dataclass(slots=True)
+class Export:
+    """What was made of a chat database: the rows in their form, and how many of what were left out, by reason.
+
+    Conversations are left out as `no_reply` or `not_marked`, messages of branches that are not shown as `other_branch`;
+    `untaught` counts replies that are kept as context with ``"train": false``. Of pairs, `not_judged` are replies in
+    one place between which nobody chose, `tie` and `both_bad` are votes without a winner.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def export(engine: Engine, *, to: str, owner: str | None = None, only_marked: bool = False) -> Export:
+    """The chats of one person, or of all, in a form that `chaku data prepare` takes (or TRL, for preferences).
+
+    A reply that a person found bad (thumb down), stopped, or that broke off is context and not taught. A corrected
+    reply is taught as corrected, since its branch is the one shown.
+
+    >>> export(engine, to="sharegpt").rows[0]                                                         # doctest: +SKIP
+    {'id': 'x9f...', 'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello.'}]}
+
+    Raises InputError for a form that there is not.
+    """
+    if to not in get_args(Form):
+        raise InputError(f"--to {to}: there is no such form; give one of {', '.join(get_args(Form))}")
+    made = Export()
+    with transaction(engine) as session:
+        for conversation, tree, count in _chosen(session, made, owner=owner, only_marked=only_marked):
+            if to == "preferences":
+                made.rows += _judged_pairs(conversation, tree, made)
+                continue
+            path = [turn.message for turn in tree.path(conversation.leaf)]
+            made.left_out["other_branch"] += count - len(path)
+            if any(message.role == "assistant" for message in path):
+                made.rows.append(_row(conversation, path, to, made))
+            else:
+                made.left_out["no_reply"] += 1
+    if to == "preferences" and owner is None:
+        made.rows += _voted_pairs(engine, made)
+    made.left_out = +made.left_out
+    return made
+
+
+def _chosen(
+    session: Session, made: Export, *, owner: str | None, only_marked: bool
+) -> Iterator[tuple[Conversation, Tree, int]]:
+    query = select(Conversation).where(Conversation.deleted.is_(None)).order_by(Conversation.created, Conversation.id)
+    if owner is not None:
+        query = query.where(Conversation.owner == owner)
+    for conversation in session.scalars(query):
+        if conversation.for_training is False or (only_marked and not conversation.for_training):
+            made.left_out["not_marked"] += 1
+            continue
+        held = select(func.count()).select_from(Message).where(Message.conversation == conversation.id)
+        yield conversation, Tree.read(session, conversation.id), session.scalar(held) or 0
+
+
+def _row(conversation: Conversation, path: Sequence[Message], to: str, made: Export) -> Row:
+    is_sharegpt = to == "sharegpt"
+    turns: list[Row] = []
+    for message in path:
+        role = _ROLES.get(message.role, message.role) if is_sharegpt else message.role
+        turn: Row = {"from": role, "value": message.content} if is_sharegpt else _as_message(message)
+        if message.role == "assistant" and not is_taught(message):
+            turn["train"] = False
+            made.left_out["untaught"] += 1
+        turns.append(turn)
+    if is_sharegpt:
+        system = {"system": conversation.system} if conversation.system.strip() else {}
+        return {"id": conversation.id, **system, "conversations": turns}
+    opening = [{"role": "system", "content": conversation.system}] if conversation.system.strip() else []
+    return {"id": conversation.id, "messages": [*opening, *turns]}
+
+
+def is_taught(reply: Message) -> bool:
+    """Whether a reply is whole, ended by itself, and nobody found it bad."""
+    return reply.state == "whole" and reply.finish_reason != "length" and reply.thumb >= 0 and bool(reply.content)
+
+
+def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Iterator[Row]:
+    """Corrections beside their originals, and replies in one place of which one was found good and one bad."""
+    for place in tree.places("assistant"):
+        by_id = {message.id: message for message in place}
+        pairs = [(one, by_id[one.corrects], "correction") for one in place if one.corrects in by_id]
+        good, bad = ([one for one in place if one.thumb == thumb and not one.corrects] for thumb in (1, -1))
+        pairs += [(better, worse, "thumbs") for better in good for worse in bad]
+        if not pairs and len(place) > 1:
+            made.left_out["not_judged"] += len(place)
+        asked = [turn.message for turn in tree.path(place[0].parent)]
+        opening = [{"role": "system", "content": conversation.system}] if conversation.system.strip() else []
+        for better, worse, judged_by in pairs:
+            prompt = [*opening, *map(_as_message, asked)]
+            yield _pair(prompt, better.content, worse.content, judged_by)
+
+
+def _voted_pairs(engine: Engine, made: Export) -> Iterator[Row]:
+    for vote in list_votes(engine):
+        if vote.winner in ("tie", "both_bad"):
+            made.left_out[vote.winner] += 1
+            continue
+        answers = (vote.answer_a, vote.answer_b) if vote.winner == "a" else (vote.answer_b, vote.answer_a)
+        yield _pair(vote.messages, *answers, "vote")
+
+
+def _pair(prompt: Sequence[Row], chosen: str, rejected: str, judged_by: str) -> Row:
+    """A pair in TRL's conversational form."""
+    return {
+        "prompt": list(prompt),
+        "chosen": [{"role": "assistant", "content": chosen}],
+        "rejected": [{"role": "assistant", "content": rejected}],
+        "judged_by": judged_by,
+    }
+
+
+def _as_message(message: Message) -> Row:
+    return {"role": message.role, "content": message.content}
