@@ -6,7 +6,9 @@ export async function refreshList() {
   const place = document.getElementById("conversation-list");
   const search = document.querySelector("#search input, #search textarea")?.value ?? "";
   const { html } = await get(`/chat/list?q=${encodeURIComponent(search)}`);
+  const held = document.activeElement?.closest("#conversation-list [data-do]")?.dataset;
   place.innerHTML = html;
+  if (held) place.querySelector(`[data-do="${held.do}"][data-id="${held.id}"]`)?.focus();
   markCurrent();
 }
 

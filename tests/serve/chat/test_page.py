@@ -156,6 +156,7 @@ def test_the_side_bar_finds_renames_pins_and_deletes(page: Page, scripted: Scrip
     entries.get_by_text("Humming").hover()
     button(page, "Pin Humming").click()
     expect(entries.first).to_have_text("Humming")
+    entries.first.hover()
     button(page, "Delete Humming").click()
     expect(entries.first).not_to_have_text("Humming")
     page.locator("#notice-text").get_by_role("button", name="Undo").click()
