@@ -10,8 +10,8 @@ from serve.chat.command import add_keeping
 
 def serve(argv: list[str]) -> int:
     """Run `chaku serve ...`; returns the exit code."""
-    ours, extra = _split(argv)
-    parser = _serve_parser()
+    ours, extra = split(argv)
+    parser = serve_parser()
     args = parser.parse_args(ours)
     if args.status:
         from serve.run_state import show_status
@@ -32,7 +32,7 @@ def parity(argv: list[str]) -> int:
     return run(args.model, base_url=args.base_url, conversations=args.conversations, limit=args.n, api_key=args.api_key)
 
 
-def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+def split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our arguments, and those after ``--`` for vLLM."""
     at = argv.index("--") if "--" in argv else len(argv)
     return argv[:at], argv[at + 1 :]
@@ -47,7 +47,8 @@ def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser
     )
 
 
-def _serve_parser() -> argparse.ArgumentParser:
+def serve_parser() -> argparse.ArgumentParser:
+    """The options of `chaku serve`, without those that go to vLLM."""
     parser = _parser(
         "serve",
         "Serve models: vLLM's OpenAI-compatible API, and the chat page in front of it, on this machine alone unless\n"

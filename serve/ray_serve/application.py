@@ -12,6 +12,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.cli_args import FrontendArgs, make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
+from serve.engine import runs_on_cpu
 from serve.ray_serve.ingress import application_builder
 from serve.ray_serve.replica import Replica
 from serve.ray_serve.replicas import Replicas
@@ -42,13 +43,12 @@ def build(argv: Sequence[str], replicas: Replicas) -> Application:
     """An ingress with the middleware of a single engine, and so many engines behind it."""
     args, engine_kwargs = parse_vllm_arguments(argv)
     name = args.served_model_name[0]
-    on_cpu = args.dtype == "bfloat16" and args.enforce_eager
     runtime = {"env_vars": _environment()}
     config = LLMConfig(
         model_loading_config={"model_id": name, "model_source": args.model},
         engine_kwargs=engine_kwargs,
         runtime_env=runtime,
-        placement_group_config={"bundle_per_worker": {"CPU": 1} if on_cpu else {"GPU": 1}},
+        placement_group_config={"bundle_per_worker": {"CPU": 1} if runs_on_cpu() else {"GPU": 1}},
         # Each piece of a stream goes out by itself, as from a single engine.
         experimental_configs={"stream_batching_interval_ms": 0},
         deployment_config={
