@@ -1,6 +1,7 @@
 """The same preview as one page: no script, no network, nothing of the data read as markup."""
 
 import os
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -22,6 +23,8 @@ h1 { font-size: 1.25rem; overflow-wrap: anywhere; margin: 0 0 .5rem; }
 h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 .legend { color: var(--dim); margin: 0; }
+.note { margin: .75rem 0 0; padding: .5rem .9rem; border-left: 3px solid var(--taught); background: var(--card);
+  overflow-wrap: anywhere; }
 .totals { margin: 1.75rem 0 0; padding: 0; list-style: none; font-weight: 600; }
 .tokens { font: 14px/1.9 ui-monospace, "Noto Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere;
   tab-size: 4; margin: 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
@@ -42,8 +45,8 @@ _LEGEND = (
 )
 
 
-def to_html(shown: Preview) -> str:
-    """The page: a heading a turn, each token with its ids as a tooltip, a legend and the counts."""
+def to_html(shown: Preview, *, notes: Sequence[str] = ()) -> str:
+    """The page: notes, a heading a turn, each token with its ids as a tooltip, a legend and the counts."""
     heading = escape(heading_of(shown))
     return f"""<!doctype html>
 <html lang="en">
@@ -57,6 +60,7 @@ def to_html(shown: Preview) -> str:
 <body>
 <h1>{heading}</h1>
 <p class="legend">Tokens: {" ".join(map(_token, _LEGEND))}. A tooltip gives the id.</p>
+{"".join(f'<p class="note">{escape(note)}</p>' for note in notes)}
 {"".join(_turn(shown, turn) for turn in range(len(shown.turns)))}
 <ul class="totals">{"".join(f"<li>{escape(line)}</li>" for line in shown.totals)}</ul>
 </body>

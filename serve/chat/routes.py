@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from serve.chat.actions import Actions, settings_of, settings_shown
 from serve.chat.context import OWNER, Context
+from serve.chat.inspector import inspect_page
 from serve.chat.language import Texts, choose
 from serve.chat.list_html import list_html
 from serve.chat.markdown import GrowingMarkdown
@@ -49,6 +50,7 @@ class Routes:
             Route("/chat/raw", self._guarded(self.raw)),
             Route("/chat/stream", self._guarded(self.stream)),
             Route("/chat/act", self._guarded(self.act), methods=["POST"]),
+            Route("/inspect", self._guarded(self.inspect)),
             Route("/share", self.share),
         ]
 
@@ -131,6 +133,10 @@ class Routes:
         if do not in changes:
             return JSONResponse({"error": "unknown"}, status_code=400)
         return JSONResponse(await asyncio.to_thread(changes[do]) or {})
+
+    async def inspect(self, request: Request) -> Response:
+        """A message's prompt as tokens."""
+        return await inspect_page(self.context, request, owner=_owner(request))
 
     async def share(self, request: Request) -> Response:
         """A shared conversation, for anybody who has the link."""

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
+import httpx
 import openai
 from openai import AsyncOpenAI, omit
 from openai.types.chat import ChatCompletionMessageParam
@@ -17,6 +19,8 @@ _SILENCE_SECONDS = 600.0  # a long prompt on a CPU takes minutes to its first to
 _CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM's own
 
 ChatMessage = dict[str, str]
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +88,34 @@ class Endpoint:
 
     async def count(self, messages: Sequence[ChatMessage], model: str) -> int | None:
         """The tokens of a conversation as a prompt, as vLLM's ``/tokenize`` counts them; None where there is none."""
+        answer = await self._tokenized(messages, model)
+        count = answer.get("count") if answer else None
+        return count if isinstance(count, int) else None
+
+    async def prompt_ids(self, messages: Sequence[ChatMessage], model: str) -> list[int] | None:
+        """The ids that the server sends to its engine for a conversation; None where it does not tell them."""
+        answer = await self._tokenized(messages, model)
+        ids = answer.get("tokens") if answer else None
+        return ids if isinstance(ids, list) else None
+
+    async def directory(self, model: str) -> Path | None:
+        """The model's files, where the server runs on this machine and says where they are."""
+        if httpx.URL(self.base_url).host not in _LOOPBACK:
+            return None
+        listed = await self._client.models.list()
+        roots = [(card.model_extra or {}).get("root") for card in listed.data if card.id == model]
+        return (
+            Path(roots[0]) if roots and isinstance(roots[0], str) and Path(roots[0], "config.json").is_file() else None
+        )
+
+    async def _tokenized(self, messages: Sequence[ChatMessage], model: str) -> dict[str, object] | None:
         root = self.base_url.rstrip("/").removesuffix("/v1")
         body = {"model": model, "messages": list(messages)}
         try:
             answer = await self._client.post(f"{root}/tokenize", body=body, cast_to=object)
         except openai.APIStatusError:
             return None
-        return answer.get("count") if isinstance(answer, dict) else None
+        return answer if isinstance(answer, dict) else None
 
     async def model(self) -> str:
         """The model's name: the given one, else the first that the API lists (asked once).

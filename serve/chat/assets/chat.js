@@ -294,6 +294,18 @@ function offerModels(names, label) {
   find("#model-picker").replaceChildren(select);
 }
 
+// A server that is still loading its model is asked until it answers.
+async function awaitModels(label, notice) {
+  say(notice);
+  for (;;) {
+    await new Promise((done) => setTimeout(done, 3000));
+    const now = await get("/chat/start").catch(() => ({ models: [] }));
+    if (!now.models.length) continue;
+    if (find("#notice-text").textContent === notice) say("");
+    return offerModels(now.models, label);
+  }
+}
+
 async function begin() {
   place();
   const { models, notice, texts, ...parts } = await get("/chat/start");
@@ -302,7 +314,7 @@ async function begin() {
   find("#side-foot").innerHTML = parts.foot;
   offerModels(models, parts.model);
   if (innerWidth < 900) find("#conversations.open .toggle-button")?.click();
-  say(notice);
+  if (notice) awaitModels(parts.model, notice);
   refreshList();
   const wanted = new URLSearchParams(location.search).get("c") ?? localStorage.getItem("chaku.conversation");
   try {

@@ -1,0 +1,102 @@
+"""The inspector: the exact prompt of a reply, token by token, and whether the server reads it as the trainer does."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from itertools import zip_longest
+from pathlib import Path
+
+import openai
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from serve.chat.context import Context
+from serve.chat.language import Texts, choose
+from serve.chat.share import plain_page
+from serve.chat.store import conversations, messages
+from serve.chat.store.tables import Message
+from serve.chat.stream import ChatMessage
+from templates import Conversation, Encoder, InputError, RenderError
+from templates.conversation import as_messages
+
+_AROUND = 8
+
+
+async def inspect_page(context: Context, request: Request, *, owner: str) -> Response:
+    """The page of one message. Raises NotFoundError for another's as for an absent one."""
+    target, texts = request.query_params.get("message", ""), choose(request.headers)
+    path = await asyncio.to_thread(messages.before, context.engine, owner, target)
+    conversation = await asyncio.to_thread(conversations.get, context.engine, owner, path[-1].conversation)
+    turns = turns_of(path, system=conversation.system)
+    asked = turns[:-1] if turns[-1]["role"] == "assistant" else turns
+    try:
+        model = path[-1].model or conversation.model or await context.endpoint.model()
+        directory = await context.endpoint.directory(model)
+        theirs = await context.endpoint.prompt_ids(asked, model)
+    except openai.OpenAIError:
+        directory, theirs = None, None
+    title = conversation.title or texts("page.untitled")
+    if directory is None:
+        return _without_directory(texts, title, theirs)
+    shown = Conversation(id=title, messages=tuple(as_messages(turns)))
+    try:
+        return HTMLResponse(await asyncio.to_thread(_tokens_page, shown, str(directory), asked, theirs, texts))
+    except InputError as error:
+        return plain_page(texts, title=title, note=str(error), body="", status=500)
+
+
+def turns_of(path: Sequence[Message], *, system: str) -> list[ChatMessage]:
+    """The conversation as it was sent: the system prompt first, without the turns that had no room any more."""
+    left_out = int(path[-1].sampling.get("left_out") or 0)
+    opening = [ChatMessage(role="system", content=system)] if system.strip() else []
+    return [*opening, *(ChatMessage(role=each.role, content=each.content) for each in path[left_out:])]
+
+
+def difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
+    """The index of the first token that differs; None where all are the same.
+
+    >>> difference([1, 2, 3], [1, 2]), difference([1], [1])
+    (2, None)
+    """
+    return next((at for at, pair in enumerate(zip_longest(ours, theirs)) if pair[0] != pair[1]), None)
+
+
+def _tokens_page(
+    shown: Conversation, directory: str, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts
+) -> str:
+    from templates.preview import preview
+    from templates.preview_html import to_html
+
+    encoder = _encoder(directory)
+    return to_html(preview(encoder, shown), notes=[_parity(encoder, asked, theirs, texts)])
+
+
+def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts) -> str:
+    if theirs is None:
+        return texts("inspect.no_tokenize")
+    try:
+        ours = encoder.encode_prompt(list(asked))
+    except RenderError as error:
+        return str(error)
+    at = difference(ours, theirs)
+    if at is None:
+        return texts("inspect.same", tokens=f"{len(ours):,}")
+    told = (" ".join(map(str, ids[at : at + _AROUND])) or "-" for ids in (ours, theirs))
+    return texts("inspect.differs", at=at, **dict(zip(("ours", "theirs"), told, strict=True)))
+
+
+@lru_cache(maxsize=4)
+def _encoder(directory: str) -> Encoder:
+    from templates.loading import load_encoder
+
+    return load_encoder("tokenizer", Path(directory))
+
+
+def _without_directory(texts: Texts, title: str, theirs: Sequence[int] | None) -> Response:
+    """What can be shown where the model's files are out of reach: the ids that the server tells, if it does."""
+    if theirs is None:
+        return plain_page(texts, title=title, note=texts("inspect.nothing"), body="")
+    ids = escape(" ".join(map(str, theirs)))
+    note = texts("inspect.no_directory", tokens=f"{len(theirs):,}")
+    return plain_page(texts, title=title, note=note, body=f"<pre>{ids}</pre>")
