@@ -17,12 +17,13 @@ from templates import InputError
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An OpenAI-compatible API and a model of it. `identity` tells apart models that bear the same name."""
+    """An OpenAI-compatible API and a model of it, given by `flag`. `identity` tells apart models of one name."""
 
     base_url: str
     model: str
     api_key: str | None = None
     identity: Mapping[str, Any] | None = None
+    flag: str = "MODEL_OR_URL"
 
 
 def find_endpoint(base_url: str, *, model: str | None, flag: str, key_names: tuple[str, ...]) -> Endpoint:
@@ -34,7 +35,7 @@ def find_endpoint(base_url: str, *, model: str | None, flag: str, key_names: tup
     key = next((os.environ[name] for name in key_names if os.environ.get(name)), None)
     if model is None:
         model = _first_model(url, key, flag)
-    return Endpoint(url, model, key, {"base_url": url, "model": model})
+    return Endpoint(url, model, key, {"base_url": url, "model": model}, flag)
 
 
 def _first_model(url: str, key: str | None, flag: str) -> str:
@@ -71,6 +72,7 @@ async def open_client(endpoint: Endpoint, store_path: Path, *, concurrency: int)
             budget=Budget(None, None, requests=0, prompt=0, completion=0),
             concurrency=concurrency,
             api_key=endpoint.api_key,
+            flag=endpoint.flag,
         ) as client:
             yield client
     finally:

@@ -63,8 +63,10 @@ class Client:
         budget: Budget,
         concurrency: int,
         api_key: str | None = None,
+        flag: str = "--base-url",
     ) -> None:
         self.base_url, self.model = base_url, model
+        self._where = f"{flag} {base_url}"  # as errors name the address
         self.store, self.budget = store, budget
         self.asked = 0  # by this process
         self._closing = False
@@ -150,7 +152,7 @@ class Client:
             if number + 1 < _ATTEMPTS:
                 await asyncio.sleep(wait_before(number, asked_wait))
         raise InputError(
-            f"--base-url {self.base_url}: no reply in {_ATTEMPTS} attempts ({reason}); when the server is up again, "
+            f"{self._where}: no reply in {_ATTEMPTS} attempts ({reason}); when the server is up again, "
             "run the same command: nothing that was answered is lost"
         )
 
@@ -161,7 +163,7 @@ class Client:
         """
         if response.status_code in (401, 403, 404):
             self.store.failed(attempt, f"HTTP {response.status_code}")
-            raise InputError(f"--base-url {self.base_url}: {_complaint(response)}; see --api-key and --model")
+            raise InputError(f"{self._where}: {_complaint(response)}; check the key and the name of the model")
         if response.is_error:
             return Reply(key, _complaint(response), "refused", 0, 0, self.model, time.time())
         try:

@@ -216,7 +216,7 @@ def test_bad_servers_are_named(tmp_path: Path) -> None:
         synthesize(nowhere)
     with (
         scripted(Scripted(lambda *_: JSONResponse({"error": {"message": "bad key"}}, 401))) as server,
-        pytest.raises(InputError, match="HTTP 401: bad key; see --api-key and --model"),
+        pytest.raises(InputError, match="HTTP 401: bad key; check the key and the name of the model"),
     ):
         synthesize(options(server, tmp_path / "b"))
     with pytest.raises(InputError, match="is not a database"):
