@@ -31,6 +31,7 @@ class ScriptedServer:
     error: tuple[int, str] | None = None
     break_after: int | None = None
     refuses_to_continue: bool = False
+    is_starting: bool = False
     context: int = 4096
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
@@ -53,6 +54,8 @@ class ScriptedServer:
         )
 
     async def _models(self, _: Request) -> Response:
+        if self.is_starting:
+            return JSONResponse({"error": {"message": "loading", "type": "scripted"}}, status_code=503)
         card = {"id": MODEL, "object": "model", "created": 0, "max_model_len": self.context}
         return JSONResponse({"object": "list", "data": [card]})
 

@@ -1,54 +1,20 @@
-import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.serve.chat.on_page import LONG, SLOW, answered, ask, button, message_box, replies, wait_until
 from tests.serve.conftest import free_port
-from tests.serve.scripted_server import ScriptedServer
+from tests.serve.scripted_server import MODEL, ScriptedServer
 
 pytestmark = pytest.mark.browser
-
-SLOW = 0.1
-LONG = " ".join(f"word{n}" for n in range(60))
-
-
-def message_box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message")
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def replies(page: Page) -> Locator:
-    return page.get_by_test_id("bot")
-
-
-def ask(page: Page, text: str, *, wait: bool = True) -> None:
-    message_box(page).fill(text)
-    message_box(page).press("Enter")
-    if wait:
-        expect(page.get_by_test_id("user").last).to_have_text(text)
-        answered(page)
-
-
-def answered(page: Page) -> None:
-    """Wait until the reply is over."""
-    expect(page.locator("body.replying")).to_have_count(0)
-
-
-def last(page: Page, name: str) -> Locator:
-    """The button of this name under the last turn that has one."""
-    return page.locator("#log").get_by_role("button", name=name, exact=True).last
 
 
 def test_a_question_is_answered_word_by_word(page: Page, scripted: ScriptedServer, artifacts: Path) -> None:
@@ -93,90 +59,6 @@ def test_stop_before_the_first_word_keeps_the_question_and_offers_a_retry(page: 
     expect(replies(page)).to_have_text(["There."])
 
 
-def test_versions_of_a_reply_and_of_a_question_can_be_switched(page: Page, scripted: ScriptedServer) -> None:
-    scripted.replies = ["First.", "Second.", "Third."]
-    ask(page, "Say something.")
-    last(page, "Regenerate").click()
-    expect(replies(page)).to_have_text(["Second."])
-    assert scripted.requests[1]["messages"] == scripted.requests[0]["messages"]
-    expect(page.locator(".versions")).to_have_text("2/2")
-    last(page, "Earlier version").click()
-    expect(replies(page)).to_have_text(["First."])
-    last(page, "Edit").click()
-    page.locator(".editing textarea").fill("Say more.")
-    page.locator(".editing textarea").press("Enter")
-    expect(replies(page)).to_have_text(["Third."])
-    assert scripted.requests[2]["messages"] == [{"role": "user", "content": "Say more."}]
-    last(page, "Earlier version").click()
-    expect(page.get_by_test_id("user")).to_have_text(["Say something."])
-
-
-def test_a_correction_a_thumb_and_its_reason_stay_after_a_reload(page: Page, scripted: ScriptedServer) -> None:
-    scripted.replies = ["Five."]
-    ask(page, "Two and two?")
-    last(page, "Bad reply").click()
-    page.get_by_role("textbox", name="Why?").fill("wrong")
-    page.get_by_role("textbox", name="Why?").press("Enter")
-    last(page, "Correct this reply").click()
-    page.locator(".editing textarea").fill("Four.")
-    button(page, "Save").click()
-    expect(replies(page)).to_have_text(["Four."])
-    page.reload()
-    expect(replies(page)).to_have_text(["Four."])
-    last(page, "Earlier version").click()
-    expect(page.get_by_role("textbox", name="Why?")).to_have_value("wrong")
-
-
-def test_undo_and_delete(page: Page, scripted: ScriptedServer) -> None:
-    scripted.replies = ["One.", "Two."]
-    ask(page, "First")
-    ask(page, "Second")
-    last(page, "Undo").click()
-    expect(replies(page)).to_have_text(["One."])
-    expect(message_box(page)).to_have_value("Second")
-    last(page, "Delete").click()
-    expect(replies(page)).to_have_count(0)
-
-
-def test_the_side_bar_finds_renames_pins_and_deletes(page: Page, scripted: ScriptedServer) -> None:
-    ask(page, "Alpacas hum")
-    button(page, "New chat").click()
-    ask(page, "Llamas spit")
-    entries = page.locator("#conversation-list li a")
-    expect(entries.first).to_have_text("Llamas spit")
-    page.get_by_role("textbox", name="Search conversations").fill("alpacas hum")
-    expect(entries).to_have_text(["Alpacas hum"])
-    entries.first.hover()
-    button(page, "Rename Alpacas hum").click()
-    page.locator("input.rename").fill("Humming")
-    page.locator("input.rename").press("Enter")
-    expect(entries).to_have_text(["Humming"])
-    page.get_by_role("textbox", name="Search conversations").fill("")
-    expect(entries.nth(1)).to_be_visible()
-    entries.get_by_text("Humming").hover()
-    button(page, "Pin Humming").click()
-    expect(entries.first).to_have_text("Humming")
-    entries.first.hover()
-    button(page, "Delete Humming").click()
-    expect(entries.first).not_to_have_text("Humming")
-    page.locator("#notice-text").get_by_role("button", name="Undo").click()
-    expect(entries.first).to_have_text("Humming")
-
-
-def test_a_reload_shows_the_same_conversation_and_a_reply_that_still_grows(
-    page: Page, scripted: ScriptedServer
-) -> None:
-    scripted.replies, scripted.seconds_per_word = [LONG], 0.04
-    ask(page, "Count, please.", wait=False)
-    expect(replies(page)).to_contain_text("word3")
-    page.reload()
-    expect(replies(page)).to_contain_text("word9")
-    assert "c=" in page.url
-    answered(page)
-    expect(replies(page)).to_have_text(LONG)
-    assert len(scripted.requests) == 1
-
-
 def test_the_history_keeps_replies_as_received(page: Page, scripted: ScriptedServer) -> None:
     scripted.replies = [" \n Hello *you*.", "Yes."]
     ask(page, "Hello")
@@ -194,6 +76,17 @@ def test_an_error_is_shown_with_a_retry_that_keeps_the_text(page: Page, scripted
     expect(replies(page)).to_have_text("Hello.")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert scripted.requests[1]["messages"] == [{"role": "user", "content": "Too much"}]
+
+
+def test_a_page_that_is_opened_too_early_goes_on_when_the_model_is_there(page: Page, scripted: ScriptedServer) -> None:
+    scripted.is_starting = True
+    page.reload()
+    expect(page.get_by_role("status").first).to_contain_text("still loading the model")
+    scripted.is_starting = False
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(MODEL, timeout=10_000)
+    expect(page.locator("#notice-text")).to_be_hidden()
+    ask(page, "Hello")
+    expect(replies(page)).to_have_text("Hello.")
 
 
 def test_a_broken_connection_keeps_what_arrived_and_it_can_go_on(page: Page, scripted: ScriptedServer) -> None:
@@ -252,15 +145,6 @@ def test_money_is_no_mathematics(page: Page, scripted: ScriptedServer) -> None:
     expect(page.get_by_test_id("user").locator("math")).to_have_count(0)
 
 
-def test_a_reply_goes_on_when_the_page_is_closed(page: Page, scripted: ScriptedServer) -> None:
-    scripted.replies, scripted.seconds_per_word = [LONG], 0.03
-    ask(page, "Count, please.", wait=False)
-    expect(replies(page)).to_contain_text("word3")
-    page.close()
-    wait_until(lambda: scripted.finished == [0], seconds=5)
-    assert scripted.finished == [0]
-
-
 def test_sixty_four_replies_stream_at_once(chat_url: str, scripted: ScriptedServer) -> None:
     scripted.replies, scripted.seconds_per_word = ["one two"], 5.0
     body = {"do": "send", "id": "", "text": "Hello", "settings": {}}
@@ -292,81 +176,6 @@ def test_chinese_is_one_click_away(page: Page) -> None:
     expect(page.get_by_text("想聊些什么？")).to_be_visible()
     button(page, "English").click()
     expect(button(page, "Send")).to_be_visible()
-
-
-def test_a_share_link_reads_without_a_script_and_ends(page: Page, scripted: ScriptedServer) -> None:
-    scripted.replies = ["**Bold** <script>window.hacked=1</script>"]
-    ask(page, "Share me")
-    button(page, "Share").click()
-    link = page.get_by_role("textbox", name="Share this conversation").input_value()
-    shared = httpx.get(link)
-    assert "<strong>Bold</strong> &lt;script&gt;" in shared.text
-    assert "<script" not in shared.text
-    assert "<button" not in re.sub(r"<div class=\"code-head.*?</div>", "", shared.text)
-    button(page, "Revoke").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    assert httpx.get(link).status_code == 404
-    assert httpx.get(link.split("=")[0] + "=nonsense").status_code == 404
-
-
-PAYLOADS = (
-    "<script>window.hacked=1</script>",
-    "<img src=x onerror='window.hacked=1'>",
-    "<img src=https://evil.example/pixel.png> ![p](https://evil.example/markdown.png)",
-    "<svg onload=window.hacked=1><animate onbegin=window.hacked=1 attributeName=x dur=1s>",
-    "[click](javascript:window.hacked=1) <a href='javascript:window.hacked=1'>x</a>",
-    "<iframe srcdoc='<script>parent.hacked=1</script>'></iframe><iframe src=https://evil.example/></iframe>",
-    "<style>@import url(https://evil.example/a.css); body{background:url(https://evil.example/b.png)}</style>",
-    "<link rel=stylesheet href=https://evil.example/c.css><video src=https://evil.example/v autoplay></video>",
-    "<form action=https://evil.example><button>go</button></form><details open ontoggle=window.hacked=1>d</details>",
-    "$$\\href{javascript:window.hacked=1}{x} \\includegraphics{https://evil.example/k.png}$$",
-    "```html\n<img src=x onerror=window.hacked=1>\n```",
-    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=window.hacked=1&gt;'>",
-)
-
-
-def test_hostile_text_runs_nothing_and_loads_nothing(page: Page, scripted: ScriptedServer, outside: list[str]) -> None:
-    hostile = "\n\n".join(PAYLOADS)
-    scripted.replies = [hostile]
-    button(page, "Settings").click()
-    page.get_by_label("System prompt").fill(hostile)
-    message_box(page).fill(hostile)
-    message_box(page).press("Enter")
-    expect(replies(page)).to_contain_text("window.hacked")
-    answered(page)
-    page.reload()
-    expect(replies(page)).to_contain_text("window.hacked")
-    page.wait_for_timeout(300)
-    for link in replies(page).locator("a").all():
-        assert not (link.get_attribute("href") or "").lower().startswith("javascript:")
-    assert page.locator("#log, #conversation-list").locator("img, script, iframe, form, style, object").count() == 0
-    assert page.get_by_test_id("user").inner_text() == hostile
-    assert page.evaluate("window.hacked") is None
-    assert outside == []
-
-
-@pytest.mark.parametrize("payload", PAYLOADS[:3])
-def test_hostile_titles_errors_and_reasons_run_nothing(
-    page: Page, scripted: ScriptedServer, outside: list[str], payload: str
-) -> None:
-    scripted.error = (400, payload)
-    ask(page, payload)
-    expect(page.get_by_role("alert")).to_contain_text("window.hacked" if "hacked" in payload else "evil.example")
-    scripted.error = None
-    button(page, "Try again").click()
-    last(page, "Good reply").click()
-    page.get_by_role("textbox", name="Why?").fill(f'"{payload}')
-    page.get_by_role("textbox", name="Why?").press("Enter")
-    button(page, "Share").click()
-    link = page.get_by_role("textbox", name="Share this conversation").input_value()
-    page.reload()
-    page.locator("body.ready").wait_for()
-    expect(page.get_by_role("textbox", name="Why?")).to_have_value(f'"{payload}')
-    page.goto(link)
-    expect(page.get_by_role("heading", level=1)).to_contain_text(payload[:20])
-    assert page.locator("img, script, iframe, svg, form, a").count() == 0
-    assert page.evaluate("window.hacked") is None
-    assert outside == []
 
 
 def test_every_control_has_a_name(page: Page) -> None:
@@ -406,12 +215,6 @@ def test_the_page_ends_quickly_on_sigterm_and_names_a_busy_port(scripted: Script
         assert time.monotonic() - began < 5
     finally:
         first.kill()
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def wait_for(url: str) -> None:
