@@ -194,8 +194,8 @@ def show(found: Sequence[Contender], work: Work, rates: dict[str, float]) -> Non
     console = Console(width=120)
     console.print(table)
     best = {one.name: one for one in sorted(found, key=pace, reverse=True)}
+    ours = best.pop("Chaku")
     for name, peer in best.items():
-        ours = best["Chaku"]
         speed, memory = pace(peer) / pace(ours), ours.peak / peer.peak
         console.print(f"best of each: Chaku has {speed:.2f} x the speed and {memory:.2f} x the memory of {name}")
     for name, rate in rates.items():
