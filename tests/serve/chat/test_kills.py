@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.serve.conftest import free_port
 from tests.serve.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.e2e  # starts the page's process twice
 
 OURS = {"x-chaku": "1"}
 WORDS = " ".join(f"word{n}" for n in range(400))
