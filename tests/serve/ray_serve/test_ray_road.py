@@ -1,0 +1,170 @@
+"""Two engines behind one address on this machine's CPU: one of them is killed under load."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+import pytest
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaForCausalLM
+
+import templates
+from templates.loading import load_encoder
+from tests.road import CHAKU, free_port, wait_for
+from tests.train import tiny
+
+pytestmark = pytest.mark.e2e
+MESSAGES = [{"role": "user", "content": "Which river is green?"}]
+
+
+class OnRay(NamedTuple):
+    model: Path
+    process: "subprocess.Popen[bytes]"
+    root: str
+    environment: dict[str, str]
+
+    def replicas(self) -> list[psutil.Process]:
+        """The processes of the engines' replicas."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [one for one in family if "ServeReplica:chaku:engine" in " ".join(_title(one))]
+
+
+def _title(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def write_model(path: Path) -> Path:
+    """A random model that writes thousands of tokens without an end, in a few seconds."""
+    config = tiny.tiny_config()
+    config.max_position_embeddings = 8192
+    config.hidden_size, config.num_attention_heads, config.num_key_value_heads = 128, 2, 2
+    config.head_dim = 64  # the least that attention on a CPU takes
+    LlamaForCausalLM(config).save_pretrained(path)  # type: ignore[no-untyped-call]
+    tokenizer = tiny.tiny_tokenizer()
+    tokenizer.chat_template = templates.load("vicuna_v1.1").text
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def write_adapter(model: Path, path: Path) -> Path:
+    """A random adapter for that model, which writes something else."""
+    config = LoraConfig(r=8, target_modules=["q_proj", "v_proj", "o_proj"], init_lora_weights=False, lora_alpha=64)
+    get_peft_model(LlamaForCausalLM.from_pretrained(model), config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
+    work = tmp_path_factory.mktemp("ray")
+    model, port = write_model(work / "tiny"), free_port()
+    environment = {**os.environ, "XDG_STATE_HOME": str(work / "state"), "VLLM_CPU_KVCACHE_SPACE": "1"}
+    argv = ["serve", str(model), "--engine", "ray", "--replicas", "2", "--no-ui", "--port", str(port)]
+    adapter = write_adapter(model, work / "adapter")
+    process = subprocess.Popen([CHAKU, *argv, "--limit", "n=2", "--adapter", f"tuned={adapter}"], env=environment)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield OnRay(model, process, f"http://127.0.0.1:{port}", environment)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def chat(root: str, **options: Any) -> httpx.Response:
+    request = {"model": "tiny", "messages": MESSAGES, "max_tokens": 8, "ignore_eos": True, **options}
+    return httpx.post(f"{root}/v1/chat/completions", json=request, timeout=120)
+
+
+def stream(root: str, **options: Any) -> list[Any]:
+    """The events of a stream, parsed; DONE is a string."""
+    request = {"model": "tiny", "messages": MESSAGES, "ignore_eos": True, "stream": True, **options}
+    with httpx.stream("POST", f"{root}/v1/chat/completions", json=request, timeout=120) as reply:
+        assert reply.status_code == 200, reply.read()
+        assert reply.headers["x-accel-buffering"] == "no"
+        events = [line.removeprefix("data: ") for line in reply.iter_lines() if line.startswith("data: ")]
+    return [event if event == "[DONE]" else json.loads(event) for event in events]
+
+
+def test_it_answers_as_a_single_engine_does(on_ray: OnRay) -> None:
+    encoder = load_encoder("tokenizer", on_ray.model)
+    card = httpx.get(f"{on_ray.root}/v1/models").json()["data"][0]
+    assert (card["id"], card["chaku"]["fingerprint"]) == ("tiny", encoder.fingerprint.digest)
+    assert httpx.get(f"{on_ray.root}/v1/models/tiny").json()["max_model_len"] == 8192
+    tokens = httpx.post(f"{on_ray.root}/tokenize", json={"model": "tiny", "messages": MESSAGES}, timeout=60).json()
+    assert tokens["tokens"] == encoder.encode_prompt(MESSAGES)
+    reply = chat(on_ray.root)
+    assert reply.json()["usage"]["completion_tokens"] == 8
+    assert len(reply.headers["x-request-id"].split(", ")[0]) == 32  # the second is of Ray's proxy
+    completion = {"model": "tiny", "prompt": "river", "max_tokens": 4, "ignore_eos": True}
+    assert httpx.post(f"{on_ray.root}/v1/completions", json=completion, timeout=60).is_success
+    assert httpx.post(f"{on_ray.root}/v1/responses", json={"model": "tiny", "input": "Hi"}, timeout=60).is_success
+
+
+def test_an_adapter_answers_under_its_own_name(on_ray: OnRay) -> None:
+    cards = httpx.get(f"{on_ray.root}/v1/models").json()["data"]
+    assert [card["id"] for card in cards] == ["tiny", "tuned"]
+    replies = [chat(on_ray.root, model=name, temperature=0).json() for name in ("tiny", "tuned")]
+    assert [reply["model"] for reply in replies] == ["tiny", "tuned"]
+    assert len({reply["choices"][0]["message"]["content"] for reply in replies}) == 2
+
+
+def test_its_refusals_are_those_of_a_single_engine(on_ray: OnRay) -> None:
+    for reply, status, code in (
+        (chat(on_ray.root, n=3), 400, None),
+        (chat(on_ray.root, model="other"), 404, "model_not_found"),
+        (chat(on_ray.root, max_tokens=9000), 400, "context_length_exceeded"),
+        (httpx.get(f"{on_ray.root}/docs"), 404, "unknown_url"),
+    ):
+        assert (reply.status_code, reply.json()["error"]["code"]) == (status, code), reply.text
+    metrics = httpx.get(f"{on_ray.root}/metrics").text
+    assert 'chaku_requests_total{key="none",route="/v1/chat/completions",status="400"}' in metrics
+    assert "chaku_completion_tokens_total" in metrics
+
+
+def test_a_killed_replica_loses_no_request_that_had_not_begun(on_ray: OnRay) -> None:
+    assert len(on_ray.replicas()) == 2
+    whole, streams = [], []
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(8):
+            whole.append(pool.submit(chat, on_ray.root, max_tokens=1500))
+            streams.append(pool.submit(stream, on_ray.root, max_tokens=1500))
+        time.sleep(1.5)
+        os.kill(on_ray.replicas()[0].pid, signal.SIGKILL)
+        replies = [one.result() for one in whole]
+        ends = [one.result() for one in streams]
+    assert [reply.status_code for reply in replies] == [200] * 8
+    assert {reply.json()["usage"]["completion_tokens"] for reply in replies} == {1500}
+    # How many streams were the killed one's is Ray's choice: each is whole, or ends with a readable error.
+    for events in ends:
+        assert events[-1] == "[DONE]"
+        if "error" in events[-2]:
+            assert events[-2]["error"]["code"] == "engine_stopped"
+        else:
+            assert events[-2]["choices"][0]["finish_reason"] == "length"
+
+
+def test_it_is_asked_to_stop(on_ray: OnRay) -> None:
+    """Last: running replies end whole, and no process is left."""
+    status = subprocess.run([CHAKU, "serve", "--status"], check=True, env=on_ray.environment, capture_output=True)
+    assert b"ready" in status.stdout
+    family = psutil.Process(on_ray.process.pid).children(recursive=True)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(stream, on_ray.root, max_tokens=3000)
+        time.sleep(1)
+        on_ray.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        refused = chat(on_ray.root)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_stopping")
+        assert "error" not in json.dumps(running.result())
+    assert on_ray.process.wait(timeout=60) == 0
+    assert psutil.wait_procs(family, timeout=5)[1] == []
