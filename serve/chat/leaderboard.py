@@ -1,0 +1,131 @@
+"""Which model do people prefer? Strengths by Bradley and Terry (1952), with intervals, as a table and a plot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from serve.chat.votes import Vote
+
+# As in chess: 400 points are odds of ten to one. The mean of all models stands at 1000.
+_SCALE, _CENTRE = 400.0, 1000.0
+_RESAMPLES = 200
+_SEED = 20230503
+# Each model is given one tie with an average one, so that a model that always wins keeps a finite strength.
+_PRIOR = 0.5
+_STEPS = 50
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A model's points with their 95% interval, and its votes. `both_bad` moves no points, but is counted."""
+
+    model: str
+    points: float
+    low: float
+    high: float
+    wins: int
+    ties: int
+    losses: int
+    both_bad: int
+
+
+def ratings(votes: Sequence[Vote]) -> list[Rating]:
+    """The models in the order of their points. A tie is half a win for each side; intervals are by bootstrap.
+
+    >>> ask = [{"role": "user", "content": "Hi"}]
+    >>> vote = Vote(messages=ask, model_a="x", model_b="y", answer_a="1", answer_b="2", winner="a")
+    >>> [(one.model, round(one.points), one.wins) for one in ratings([vote] * 3)]
+    [('x', 1203, 3), ('y', 797, 0)]
+    """
+    models = sorted({name for vote in votes for name in (vote.model_a, vote.model_b)})
+    if not models:
+        return []
+    at = {name: number for number, name in enumerate(models)}
+    decided = [vote for vote in votes if vote.winner != "both_bad" and vote.model_a != vote.model_b]
+    outcomes = np.array([_outcome(vote, at) for vote in decided]).reshape(len(decided), 3)
+    points = fit(_won(outcomes, len(models)))
+    rng = np.random.default_rng(_SEED)
+    drawn = [
+        fit(_won(outcomes[rng.integers(len(outcomes), size=len(outcomes))], len(models)))
+        for _ in range(_RESAMPLES if len(outcomes) else 0)
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0) if drawn else (points, points)
+    rows = [
+        Rating(name, float(points[n]), float(low[n]), float(high[n]), *_counts(votes, name))
+        for n, name in enumerate(models)
+    ]
+    return sorted(rows, key=lambda row: (-row.points, row.model))
+
+
+def fit(won: Matrix) -> Matrix:
+    """The points of models of which `won[i, j]` is how often i was preferred to j (a tie is a half on both sides).
+
+    Newton's method on the likelihood of the logistic model; the prior makes it strictly concave.
+    """
+    size = len(won)
+    played, wins = won + won.T, won.sum(axis=1)
+    strength = np.zeros(size)
+    for _ in range(_STEPS):
+        chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
+        to_average = 1 / (1 + np.exp(-strength))
+        gradient = wins + _PRIOR - (played * chance).sum(axis=1) - 2 * _PRIOR * to_average
+        weight = played * chance * (1 - chance)
+        curvature = np.diag(weight.sum(axis=1) + 2 * _PRIOR * to_average * (1 - to_average)) - weight
+        step = np.linalg.solve(curvature, gradient)
+        strength += np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-10:
+            break
+    points: Matrix = _CENTRE + _SCALE / np.log(10) * (strength - strength.mean())
+    return points
+
+
+def _outcome(vote: Vote, at: dict[str, int]) -> tuple[float, float, float]:
+    """The two models' numbers, and what the first got of the vote."""
+    return at[vote.model_a], at[vote.model_b], {"a": 1.0, "b": 0.0}.get(vote.winner, 0.5)
+
+
+def _won(outcomes: Matrix, size: int) -> Matrix:
+    won = np.zeros((size, size))
+    first, second = outcomes[:, 0].astype(int), outcomes[:, 1].astype(int)
+    np.add.at(won, (first, second), outcomes[:, 2])
+    np.add.at(won, (second, first), 1 - outcomes[:, 2])
+    return won
+
+
+def _counts(votes: Sequence[Vote], model: str) -> tuple[int, int, int, int]:
+    """Wins, ties, losses, and how often both were bad."""
+    own = [
+        (vote.winner, "a" if vote.model_a == model else "b") for vote in votes if model in (vote.model_a, vote.model_b)
+    ]
+    ties, bad = (sum(winner == name for winner, _ in own) for name in ("tie", "both_bad"))
+    wins = sum(winner == side for winner, side in own)
+    return wins, ties, len(own) - wins - ties - bad, bad
+
+
+def plot(rows: Sequence[Rating]) -> str:
+    """The points as an inline SVG: a dot a model, a line for its interval. Colours are the page's variables."""
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    margin = max(10.0, (high - low) * 0.08)
+    low, high = low - margin, high + margin
+
+    def x(points: float) -> float:
+        return round(200 + 380 * (points - low) / (high - low), 1)
+
+    height = 36 * len(rows) + 8
+    parts = [f'<line class="centre" x1="{x(_CENTRE)}" x2="{x(_CENTRE)}" y1="0" y2="{height}"/>']
+    for number, row in enumerate(rows):
+        y = 36 * number + 22
+        name = row.model if len(row.model) <= 24 else f"{row.model[:23]}…"
+        parts.append(
+            f'<text x="190" y="{y + 5}" text-anchor="end">{escape(name)}</text>'
+            f'<line class="interval" x1="{x(row.low)}" x2="{x(row.high)}" y1="{y}" y2="{y}"/>'
+            f'<circle cx="{x(row.points)}" cy="{y}" r="6"/><text class="value" x="{x(row.points)}" y="{y - 10}" '
+            f'text-anchor="middle">{row.points:.0f}</text>'
+        )
+    label = "; ".join(f"{row.model} {row.points:.0f}, {row.low:.0f} to {row.high:.0f}" for row in rows)
+    return f'<svg viewBox="0 0 600 {height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
