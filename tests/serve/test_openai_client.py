@@ -2,9 +2,10 @@
 
 import contextlib
 import json
+import re
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import openai
@@ -13,7 +14,7 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from serve.middleware.routes import ALLOWED
-from tests.road import Served
+from tests.road import ROOT, Served
 
 pytestmark = pytest.mark.e2e
 
@@ -252,7 +253,7 @@ def test_a_slow_reader_gets_all_and_holds_nobody_up(served: Served, client: Open
         while piece := reader.recv(256):
             received += piece
             time.sleep(0.005)
-    assert received.count(b'"content":') >= 100
+    assert received.count(b'"content":') >= 50  # characters of several bytes share a piece
     assert b"data: [DONE]" in received
 
 
@@ -269,11 +270,9 @@ def connection(served: Served) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-def test_metrics_have_vllms_and_ours(served: Served) -> None:
-    text = httpx.get(f"{served.root}/metrics").text
-    assert "vllm:generation_tokens_total" in text
-    assert any(has_prefix(text.splitlines(), "chaku_completion_tokens_total{"))
-
-
-def has_prefix(lines: Iterable[str], prefix: str) -> Iterator[bool]:
-    return (line.startswith(prefix) for line in lines)
+def test_metrics_have_all_that_the_dashboard_shows(served: Served) -> None:
+    dashboard = (ROOT / "examples" / "launch" / "grafana.json").read_text(encoding="utf-8")
+    shown = set(re.findall(r"(?:vllm:|chaku_)[a-z_]+", dashboard))
+    there = {line.split("{")[0] for line in httpx.get(f"{served.root}/metrics").text.splitlines()}
+    assert len(shown) >= 10
+    assert shown <= there
