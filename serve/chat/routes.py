@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from serve.chat.actions import Actions, settings_of, settings_shown
+from serve.chat.arena import Arena
 from serve.chat.context import OWNER, Context
 from serve.chat.inspector import inspect_page
 from serve.chat.language import Texts, choose
@@ -27,7 +28,10 @@ from serve.chat.welcome_html import welcome_html
 
 HEADER = "x-chaku"  # no other site's page can send it with a request of its own
 _LONGEST_BODY = 4_000_000
-_ASSETS = {"turns.css": "text/css", **dict.fromkeys(("chat.js", "stream.js", "list.js"), "text/javascript")}
+_ASSETS = {
+    **dict.fromkeys(("turns.css", "standalone.css", "arena.css"), "text/css"),
+    **dict.fromkeys(("chat.js", "stream.js", "list.js", "arena.js"), "text/javascript"),
+}
 _TURN_TEXTS = ("turn.save", "turn.cancel", "turn.edit")
 _SCRIPT_TEXTS = ("page.offline", "page.conversation", "list.undo", "list.deleted", *_TURN_TEXTS)
 
@@ -38,7 +42,7 @@ class Routes:
     """The routes of one app."""
 
     def __init__(self, context: Context, replies: Replies) -> None:
-        self.context, self.replies = context, replies
+        self.context, self.replies, self.arena = context, replies, Arena(context)
 
     def all(self) -> list[BaseRoute]:
         """For `FastAPI(routes=...)`, before Gradio's own."""
@@ -50,6 +54,9 @@ class Routes:
             Route("/chat/raw", self._guarded(self.raw)),
             Route("/chat/stream", self._guarded(self.stream)),
             Route("/chat/act", self._guarded(self.act), methods=["POST"]),
+            Route("/arena", self._guarded(self.arena.page)),
+            Route("/chat/arena/ask", self._guarded(self.battle), methods=["POST"]),
+            Route("/chat/arena/vote", self._guarded(self.vote), methods=["POST"]),
             Route("/inspect", self._guarded(self.inspect)),
             Route("/share", self.share),
         ]
@@ -133,6 +140,14 @@ class Routes:
         if do not in changes:
             return JSONResponse({"error": "unknown"}, status_code=400)
         return JSONResponse(await asyncio.to_thread(changes[do]) or {})
+
+    async def battle(self, request: Request) -> Response:
+        """Two answers to one prompt, as they grow."""
+        return await self.arena.ask(request, owner=_owner(request), body=await _body(request))
+
+    async def vote(self, request: Request) -> Response:
+        """Which of them is better."""
+        return await self.arena.vote(request, owner=_owner(request), body=await _body(request))
 
     async def inspect(self, request: Request) -> Response:
         """A message's prompt as tokens."""

@@ -45,7 +45,7 @@ def _share(texts: Texts) -> str:
 
 
 def _foot(texts: Texts, *, is_known: bool) -> str:
-    """Under the list: the other language, the shortcuts, and the way out."""
+    """Under the list: the arena, the other language, the shortcuts, and the way out."""
     others = [
         f'<button type="button" data-do="language" data-id="{code}" lang="{code}">{name}</button>'
         for code, name in NAMES.items()
@@ -53,4 +53,5 @@ def _foot(texts: Texts, *, is_known: bool) -> str:
     ]
     keys = f'<button type="button" data-do="help">{texts("page.shortcuts")}</button>'
     out = f'<a href="/logout">{texts("page.log_out")}</a>' if is_known else ""
-    return "".join((*others, keys, out))
+    arena = f'<a href="/arena">{texts("arena.title")}</a>'
+    return "".join((arena, *others, keys, out))

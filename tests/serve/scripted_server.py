@@ -33,6 +33,7 @@ class ScriptedServer:
     refuses_to_continue: bool = False
     is_starting: bool = False
     context: int = 4096
+    models: tuple[str, ...] = (MODEL,)
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
@@ -56,8 +57,8 @@ class ScriptedServer:
     async def _models(self, _: Request) -> Response:
         if self.is_starting:
             return JSONResponse({"error": {"message": "loading", "type": "scripted"}}, status_code=503)
-        card = {"id": MODEL, "object": "model", "created": 0, "max_model_len": self.context}
-        return JSONResponse({"object": "list", "data": [card]})
+        card = {"object": "model", "created": 0, "max_model_len": self.context}
+        return JSONResponse({"object": "list", "data": [card | {"id": name} for name in self.models]})
 
     async def _tokenize(self, request: Request) -> Response:
         return JSONResponse({"count": _tokens(await request.json()), "max_model_len": self.context})

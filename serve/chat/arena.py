@@ -1,0 +1,181 @@
+"""The arena: two models answer one prompt side by side; a person says which answer is better, then sees their names."""
+
+import asyncio
+import json
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from html import escape
+from string import Template
+from typing import Any, cast, get_args
+
+import openai
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+
+from serve.chat.context import Context
+from serve.chat.errors import explain
+from serve.chat.language import Texts, choose
+from serve.chat.leaderboard import plot, ratings
+from serve.chat.markdown import GrowingMarkdown
+from serve.chat.store.access import NotFoundError
+from serve.chat.store.tables import new_id
+from serve.chat.stream import ChatMessage, Reply, Settings
+from serve.chat.theme import ASSETS
+from serve.chat.votes import Vote, Winner, add_vote, list_votes
+
+_MOST_BATTLES = 1000
+_LONGEST_PROMPT = 100_000
+_SIDES = ("a", "b")
+
+
+@dataclass(slots=True)
+class Battle:
+    """A prompt and its two answers, until somebody votes. `models` are those of side a and side b."""
+
+    owner: str
+    messages: list[ChatMessage]
+    models: tuple[str, str]
+    is_blind: bool
+    answers: dict[str, str] = field(default_factory=dict)  # the whole ones
+
+
+class Arena:
+    """The battles of one app. The oldest ones that nobody voted on are forgotten."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._battles: OrderedDict[str, Battle] = OrderedDict()
+
+    async def page(self, request: Request) -> Response:
+        """The page with its leaderboard."""
+        texts = choose(request.headers)
+        try:
+            models, hint = await self._models(), texts("arena.one_model")
+        except openai.OpenAIError as error:  # the page opens whatever the server does
+            models, hint = [], explain(error, texts, base_url=self._context.endpoint.base_url)
+        template = Template((ASSETS / "arena.html").read_text(encoding="utf-8"))
+        said = {
+            key.removeprefix("arena."): escape(texts(key)) for key in sorted(texts.keys()) if key.startswith("arena.")
+        }
+        options = "".join(f"<option>{escape(name)}</option>" for name in models)
+        note = "" if len(models) > 1 else f'<p class="notice" role="status">{escape(hint)}</p>'
+        page = template.substitute(
+            said, language=texts.language, models=options, note=note, leaderboard=await self._leaderboard(texts)
+        )
+        return HTMLResponse(page)
+
+    async def ask(self, request: Request, *, owner: str, body: dict[str, Any]) -> Response:
+        """Begin a battle; its answers come as server-sent events of both sides, mixed as they grow.
+
+        Raises ValueError for an empty or huge prompt, and where there are no two models.
+        """
+        prompt = str(body.get("prompt") or "")
+        if not prompt.strip() or len(prompt) > _LONGEST_PROMPT:
+            raise ValueError("no prompt")
+        try:
+            names = await self._models()
+        except openai.OpenAIError as error:
+            words = explain(error, choose(request.headers), base_url=self._context.endpoint.base_url)
+            return JSONResponse({"error": words}, status_code=502)
+        asked = [str(name) for name in body.get("models") or []]
+        if asked and (len(asked) != len(_SIDES) or not set(asked) <= set(names)):
+            raise ValueError("no such models")
+        first, second = asked or random.sample(names, 2)
+        battle = Battle(owner, [ChatMessage(role="user", content=prompt)], (first, second), is_blind=not asked)
+        name = new_id()
+        self._battles[name] = battle
+        while len(self._battles) > _MOST_BATTLES:
+            self._battles.popitem(last=False)
+        events = self._events(name, battle, choose(request.headers))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    async def vote(self, request: Request, *, owner: str, body: dict[str, Any]) -> Response:
+        """Keep a vote; the names come back, and the new leaderboard.
+
+        Raises NotFoundError for a battle that is another's, over, or not answered by both; ValueError for no winner.
+        """
+        name, winner = str(body.get("id") or ""), str(body.get("winner"))
+        if winner not in get_args(Winner):
+            raise ValueError("no winner")
+        battle = self._battles.get(name)
+        if battle is None or battle.owner != owner or len(battle.answers) < len(_SIDES):
+            raise NotFoundError(name)
+        del self._battles[name]
+        kept = Vote(
+            messages=battle.messages,
+            model_a=battle.models[0],
+            model_b=battle.models[1],
+            answer_a=battle.answers["a"],
+            answer_b=battle.answers["b"],
+            winner=cast("Winner", winner),
+            is_blind=battle.is_blind,
+        )
+        await asyncio.to_thread(add_vote, self._context.engine, kept, owner=owner)
+        leaderboard = await self._leaderboard(choose(request.headers))
+        return JSONResponse({"models": battle.models, "leaderboard": leaderboard})
+
+    async def _events(self, name: str, battle: Battle, texts: Texts) -> AsyncIterator[str]:
+        yield _event({"id": name, "models": None if battle.is_blind else battle.models})
+        said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        replies = {
+            side: self._context.endpoint.reply(battle.messages, Settings(model=model))
+            for side, model in zip(_SIDES, battle.models, strict=True)
+        }
+        tellers = [asyncio.create_task(self._tell(side, replies[side], battle, said, texts)) for side in _SIDES]
+        try:
+            for _ in _SIDES:
+                while (told := await said.get()) is not None:
+                    yield _event(told)
+            yield _event({"over": len(battle.answers) == len(_SIDES)})
+        finally:  # also where the page was closed in the middle
+            for teller, reply in zip(tellers, replies.values(), strict=True):
+                teller.cancel()
+                if not reply.is_over:
+                    reply.stop()
+
+    async def _tell(
+        self, side: str, reply: Reply, battle: Battle, said: "asyncio.Queue[dict[str, Any] | None]", texts: Texts
+    ) -> None:
+        """Put one side's answer into the queue as it grows, and None at its end."""
+        markdown = GrowingMarkdown()
+        try:
+            async for text in reply.snapshots():
+                kept, html = markdown.update(text.lstrip())
+                await said.put({"side": side, "kept": kept, "html": html})
+            battle.answers[side] = reply.text
+        except Exception as error:
+            words = explain(error, texts, base_url=self._context.endpoint.base_url)
+            await said.put({"side": side, "error": words})
+        finally:
+            await said.put(None)
+
+    async def _models(self) -> list[str]:
+        return [model.name for model in await self._context.endpoint.models()]
+
+    async def _leaderboard(self, texts: Texts) -> str:
+        votes = await asyncio.to_thread(list_votes, self._context.engine)
+        return await asyncio.to_thread(leaderboard_html, [vote for vote in votes if vote.is_blind], texts)
+
+
+def leaderboard_html(votes: list[Vote], texts: Texts) -> str:
+    """The plot and the table of blind votes, or a line where there is none yet."""
+    rows = ratings(votes)
+    if not rows:
+        return f"<p>{escape(texts('arena.no_votes'))}</p>"
+    heads = "".join(
+        f'<th scope="col">{escape(texts(f"arena.{key}"))}</th>'
+        for key in ("model", "points", "interval", "wins", "ties", "losses", "both_bad_votes")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(row.model)}</th><td>{row.points:.0f}</td><td>{row.low:.0f} – {row.high:.0f}</td>'
+        f"<td>{row.wins}</td><td>{row.ties}</td><td>{row.losses}</td><td>{row.both_bad}</td></tr>"
+        for row in rows
+    )
+    table = f'<div class="table"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f"{plot(rows)}{table}<p>{escape(texts('arena.what_points_mean', votes=len(votes)))}</p>"
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
