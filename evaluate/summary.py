@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evaluate.trust import LEAST_CONSISTENT
+
 
 def in_percent(value: float) -> str:
     """A share in words.
@@ -44,10 +46,15 @@ def _two_models(results: Mapping[str, Any], judged: Mapping[str, Any], names: li
         parts.append("wins {}, ties {}, losses {}".format(*shares))
     if not parts:
         return f"No verdict of {judged['judge']} on {names[0]} and {names[1]} could be read."
-    return (
+    said = (
         f"{names[0]} {_standing(gap, rows)} {names[1]}: {'; '.join(parts)}, on "
         f"{_count(results['questions'], 'question')}, as judged by {judged['judge']}."
     )
+    # Pairs show whether a judge can tell answers apart at all; where it cannot, its scores are worth no more.
+    position = judged["trust"]["position"]
+    if position and position["consistent"]["mean"] < LEAST_CONSISTENT:
+        return f"This judge is no evidence, since it follows the order of the answers. By its verdicts, {said}"
+    return said
 
 
 def _standing(gap: Mapping[str, Any] | None, rows: list[Mapping[str, Any]]) -> str:

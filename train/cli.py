@@ -29,6 +29,9 @@ examples:
   # before a long run: memory, time, one step, saving, reading back and stopping, tried in a minute
   chaku train --config RECIPE.yaml --model.path MODEL_DIR --data.path data/ --out model/ --dry-run
 
+  # before renting: memory, steps and hours on any GPUs, for a size or a directory
+  chaku train --plan 13b --config examples/recipes/vicuna-13b.yaml --gpu a100-80gb --gpus 8 --tokens 207M
+
   # on eight GPUs
   torchrun --nproc-per-node 8 -m chaku train --config examples/recipes/vicuna-7b.yaml \\
       --model.path MODEL_DIR --data.path data/ --out vicuna/"""
@@ -40,6 +43,10 @@ def main(argv: list[str]) -> int:
         from train import commands
 
         return {"merge": commands.merge, "grow": commands.grow}[argv[0]](argv[1:])
+    if "--plan" in argv:
+        from train.commands import plan
+
+        return plan(argv)
     recipe = parse(argv)
     if os.environ.get("RANK", "0") == "0":
         print("chaku: loading torch ...", file=sys.stderr)
@@ -65,6 +72,7 @@ def parse(argv: list[str]) -> Recipe:
     )
     parser.add_argument("--config", action="config", metavar="RECIPE.yaml", help="Recipe to start from.")
     parser.add_argument("--dry-run", action="store_true", help="Try everything that the run needs, in a minute.")
+    parser.add_argument("--plan", action="store_true", help="Only reckon memory, steps, hours: see --plan --help.")
     parser.add_class_arguments(Recipe)
     try:
         values = vars(parser.instantiate(parser.parse_args(argv)))
@@ -72,7 +80,7 @@ def parse(argv: list[str]) -> Recipe:
         said = " ".join(str(error).split())
         names = [action.dest for action in parser._actions]
         raise InputError(f"{said}; {_near(said, names)}see `chaku train --help`") from error
-    return Recipe(**{name: value for name, value in values.items() if name not in ("config", "dry_run")})
+    return Recipe(**{name: value for name, value in values.items() if name not in ("config", "dry_run", "plan")})
 
 
 def _near(said: str, names: list[str]) -> str:

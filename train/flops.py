@@ -1,6 +1,5 @@
 """Model FLOPs of a step, counted over what must be computed, and how many a device can do in a second."""
 
-import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,29 +9,9 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from train.data import MicroBatch
+from train.gpus import reported_as
 from train.model import decoder_layers
 
-# Dense bfloat16 TFLOP/s with float32 accumulation, from the makers' data sheets; the first name that fits counts.
-_BFLOAT16_TFLOPS = {
-    r"B200": 2250,
-    r"H200": 989,
-    r"H100 PCIe": 756,
-    r"H100 NVL": 835,
-    r"H100": 989,
-    r"A100": 312,
-    r"A40\b": 150,
-    r"A10G": 70,
-    r"A10\b": 125,
-    r"A6000": 155,
-    r"L40S": 362,
-    r"L40\b": 181,
-    r"L4\b": 121,
-    r"RTX 6000 Ada": 364,
-    r"RTX 5090": 209,
-    r"RTX 4090": 165,
-    r"RTX 3090": 71,
-    r"MI300X": 1307,
-}
 _SIDE = 2048
 
 
@@ -87,10 +66,9 @@ def _product(layer: nn.Linear) -> float:
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s of a device: from the data sheet of a known GPU in bfloat16, else of a matrix product measured now."""
     if device.type == "cuda" and dtype == torch.bfloat16:
-        name = torch.cuda.get_device_name(device)
-        known = [tflops for pattern, tflops in _BFLOAT16_TFLOPS.items() if re.search(pattern, name)]
-        if known:
-            return known[0] * 1e12
+        gpu = reported_as(torch.cuda.get_device_name(device))
+        if gpu:
+            return gpu.tflops * 1e12
     return measured_flops(device, dtype)
 
 

@@ -203,11 +203,12 @@ def _optimizer(recipe: Optimizer, shapes: Shapes) -> float:
 
 
 def _gathered(recipe: Recipe, shapes: Shapes, *, ranks: Ranks, dtype: int) -> float:
-    """A lone rank keeps its gathered weights; several keep the embeddings and two layers, one being fetched."""
+    """A lone rank that trains all keeps its gathered weights; else the embeddings and two layers, one being fetched."""
     outside = shapes.weights - shapes.in_layers
     if recipe.lora.base_in_4_bits:
         return float(dtype * outside)
-    return float(dtype * (shapes.weights if ranks.world_size == 1 else outside + 2 * shapes.layer))
+    keeps_all = ranks.world_size == 1 and shapes.trained == shapes.weights
+    return float(dtype * (shapes.weights if keeps_all else outside + 2 * shapes.layer))
 
 
 def _activations(shapes: Shapes, dtype: int) -> float:

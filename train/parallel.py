@@ -96,8 +96,9 @@ def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks, replica
         trainee.to(ranks.device)
         return
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
-    # Alone there is nothing to save by freeing a gathered layer, only the second gathering to lose.
-    reshard = ranks.world_size > 1
+    # Alone, freeing the gathered layers saves no share of anything, and costs a second gathering; but where most is
+    # frozen (LoRA), they would double the weights, which then are most of what a card holds.
+    reshard = ranks.world_size > 1 or not all(weight.requires_grad for weight in trainee.parameters())
     mesh, whole = ranks.mesh(replicas), packed_parameters(trainee)
     for layer in decoder_layers(trainee.model):
         fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard, ignored_params=whole)
