@@ -65,5 +65,12 @@ def _keep(session: Session, record: Record, owner: str) -> None:
     session.flush()
     for own, parent, message in zip(ids, [None, *ids], spoken, strict=False):
         session.add(
-            Message(id=own, conversation=conversation.id, parent=parent, role=message.role, content=message.content)
+            Message(
+                id=own,
+                conversation=conversation.id,
+                parent=parent,
+                role=message.role,
+                content=message.content,
+                train=message.train,
+            )
         )

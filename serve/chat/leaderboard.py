@@ -16,6 +16,7 @@ _SEED = 20230503
 # Each model is given one tie with an average one, so that a model that always wins keeps a finite strength.
 _PRIOR = 0.5
 _STEPS = 50
+_Z = 1.959964
 
 Matrix = npt.NDArray[np.float64]
 
@@ -35,7 +36,10 @@ class Rating:
 
 
 def ratings(votes: Sequence[Vote]) -> list[Rating]:
-    """The models in the order of their points. A tie is half a win for each side; intervals are by bootstrap.
+    """The models in the order of their points. A tie is half a win for each side.
+
+    An interval is the wider of the bootstrap's and of the likelihood's curvature: votes that all agree leave the
+    bootstrap nothing to draw from.
 
     >>> ask = [{"role": "user", "content": "Hi"}]
     >>> vote = Vote(messages=ask, model_a="x", model_b="y", answer_a="1", answer_b="2", winner="a")
@@ -48,13 +52,16 @@ def ratings(votes: Sequence[Vote]) -> list[Rating]:
     at = {name: number for number, name in enumerate(models)}
     decided = [vote for vote in votes if vote.winner != "both_bad" and vote.model_a != vote.model_b]
     outcomes = np.array([_outcome(vote, at) for vote in decided]).reshape(len(decided), 3)
-    points = fit(_won(outcomes, len(models)))
+    won = _won(outcomes, len(models))
+    points = fit(won)
+    error = _standard_error(points, won)
     rng = np.random.default_rng(_SEED)
     drawn = [
         fit(_won(outcomes[rng.integers(len(outcomes), size=len(outcomes))], len(models)))
         for _ in range(_RESAMPLES if len(outcomes) else 0)
     ]
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0) if drawn else (points, points)
+    low, high = np.minimum(low, points - _Z * error), np.maximum(high, points + _Z * error)
     rows = [
         Rating(name, float(points[n]), float(low[n]), float(high[n]), *_counts(votes, name))
         for n, name in enumerate(models)
@@ -71,17 +78,31 @@ def fit(won: Matrix) -> Matrix:
     played, wins = won + won.T, won.sum(axis=1)
     strength = np.zeros(size)
     for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
-        to_average = 1 / (1 + np.exp(-strength))
-        gradient = wins + _PRIOR - (played * chance).sum(axis=1) - 2 * _PRIOR * to_average
-        weight = played * chance * (1 - chance)
-        curvature = np.diag(weight.sum(axis=1) + 2 * _PRIOR * to_average * (1 - to_average)) - weight
-        step = np.linalg.solve(curvature, gradient)
+        expected, curvature = _expected(strength, played)
+        step = np.linalg.solve(curvature, wins + _PRIOR - expected)
         strength += np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-10:
             break
     points: Matrix = _CENTRE + _SCALE / np.log(10) * (strength - strength.mean())
     return points
+
+
+def _expected(strength: Matrix, played: Matrix) -> tuple[Matrix, Matrix]:
+    """The wins that models of these strengths expect, the prior's among them, and the likelihood's curvature there."""
+    chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
+    to_average = 1 / (1 + np.exp(-strength))
+    weight = played * chance * (1 - chance)
+    curvature = np.diag(weight.sum(axis=1) + 2 * _PRIOR * to_average * (1 - to_average)) - weight
+    return (played * chance).sum(axis=1) + 2 * _PRIOR * to_average, curvature
+
+
+def _standard_error(points: Matrix, won: Matrix) -> Matrix:
+    """How far points are off by one standard deviation, by the likelihood's curvature at its top."""
+    _, curvature = _expected((points - _CENTRE) * np.log(10) / _SCALE, won + won.T)
+    centring = np.eye(len(won)) - 1 / len(won)
+    covariance = centring @ np.linalg.inv(curvature) @ centring
+    error: Matrix = np.sqrt(np.diag(covariance).clip(0)) * _SCALE / np.log(10)
+    return error
 
 
 def _outcome(vote: Vote, at: dict[str, int]) -> tuple[float, float, float]:

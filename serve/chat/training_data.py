@@ -95,15 +95,17 @@ def _row(conversation: Conversation, path: Sequence[Message], to: str, made: Exp
 
 
 def is_taught(reply: Message) -> bool:
-    """Whether a reply is whole, ended by itself, and nobody found it bad."""
-    return reply.state == "whole" and reply.finish_reason != "length" and reply.thumb >= 0 and bool(reply.content)
+    """Whether a reply is whole, ended by itself, and neither a person nor its dump said that it is not to be taught."""
+    is_whole = reply.state == "whole" and reply.finish_reason != "length" and bool(reply.content)
+    return is_whole and reply.thumb >= 0 and reply.train is not False
 
 
 def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Iterator[Row]:
     """Corrections beside their originals, and replies in one place of which one was found good and one bad."""
     for place in tree.places("assistant"):
         by_id = {message.id: message for message in place}
-        pairs = [(one, by_id[one.corrects], "correction") for one in place if one.corrects in by_id]
+        newest = {one.corrects: one for one in place if one.corrects in by_id}  # a correction may be corrected again
+        pairs = [(one, by_id[original], "correction") for original, one in newest.items() if original]
         good, bad = ([one for one in place if one.thumb == thumb and not one.corrects] for thumb in (1, -1))
         pairs += [(better, worse, "thumbs") for better in good for worse in bad]
         if not pairs and len(place) > 1:

@@ -64,7 +64,7 @@ class Message(Base):
 
     `state` is ``whole``, ``growing`` (the reply streams), ``stopped`` (by the person), ``cut`` (the server or the
     page's process ended in the middle) or ``failed`` (`error` says why). `corrects` names the reply of which this one
-    is a person's correction. `thumb` is 1, -1 or 0.
+    is a person's correction. `thumb` is 1, -1 or 0. `train` is what a dump said of an imported reply.
     """
 
     __tablename__ = "messages"
@@ -77,6 +77,7 @@ class Message(Base):
     state: Mapped[str] = mapped_column(String(20), default="whole")
     error: Mapped[str] = mapped_column(Text, default="")
     corrects: Mapped[str | None] = mapped_column(default=None)
+    train: Mapped[bool | None] = mapped_column(default=None)
     thumb: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str] = mapped_column(Text, default="")
     model: Mapped[str] = mapped_column(String(400), default="")

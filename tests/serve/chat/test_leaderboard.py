@@ -56,6 +56,11 @@ def test_points_are_finite_and_sides_do_not_matter(
     assert all(points[row.model] == pytest.approx(row.points) for row in mirrored if len(mirrored) == len(rows))
 
 
+def test_three_votes_that_agree_are_no_certainty() -> None:
+    first, second = ratings([vote("x", "y", "a")] * 3)
+    assert first.low < 1000 < second.high
+
+
 def test_ties_are_half_and_both_bad_moves_nothing() -> None:
     rows = ratings([vote("x", "y", "tie"), vote("x", "y", "both_bad")])
     assert [round(row.points) for row in rows] == [1000, 1000]

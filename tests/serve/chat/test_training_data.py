@@ -65,7 +65,8 @@ def test_a_bad_or_broken_reply_is_context(how: str, engine: Engine) -> None:
 
 def test_pairs_come_from_corrections_thumbs_and_votes(engine: Engine) -> None:
     _, (_, first) = chat(engine, "One?", "wrong")
-    messages.correct(engine, "", first, "right")
+    half = messages.correct(engine, "", first, "half right")
+    messages.correct(engine, "", half.id, "right")
     _, (_, worse) = chat(engine, "Two?", "bad")
     better = messages.add_sibling(engine, "", worse, content="good").id
     messages.judge(engine, "", worse, thumb=-1, reason="")
@@ -104,6 +105,16 @@ def test_a_dump_comes_in_and_goes_out_as_it_was(engine: Engine, url: str, tmp_pa
     after = [one.messages for one in read_conversations(tmp_path / "out.jsonl", limit=1000)]
     assert len(after) == done.conversations
     assert sorted(map(repr, after)) == sorted(map(repr, before))
+
+
+def test_what_a_dump_does_not_teach_stays_untaught(engine: Engine, tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm", "train": False}]
+    turns += [{"role": "user", "content": "And?"}, {"role": "assistant", "content": "Hello."}]
+    (tmp_path / "dump.jsonl").write_text(json.dumps({"id": "a", "messages": turns}))
+    import_dumps(engine, [tmp_path / "dump.jsonl"])
+    found = export(engine, to="messages")
+    assert found.rows[0]["messages"] == turns
+    assert found.left_out == {"untaught": 1}
 
 
 def test_prepare_takes_the_export_and_teaches_what_was_found_good(

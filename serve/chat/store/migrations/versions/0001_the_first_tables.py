@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("corrects", sa.String(length=64), nullable=True),
+        sa.Column("train", sa.Boolean(), nullable=True),
         sa.Column("thumb", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("model", sa.String(length=400), nullable=False),
