@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from serve.chat import data_page
 from serve.chat.actions import Actions, settings_of, settings_shown
 from serve.chat.arena import Arena
 from serve.chat.context import OWNER, Context
@@ -29,8 +30,8 @@ from serve.chat.welcome_html import welcome_html
 HEADER = "x-chaku"  # no other site's page can send it with a request of its own
 _LONGEST_BODY = 4_000_000
 _ASSETS = {
-    **dict.fromkeys(("turns.css", "standalone.css", "arena.css"), "text/css"),
-    **dict.fromkeys(("chat.js", "stream.js", "list.js", "arena.js"), "text/javascript"),
+    **dict.fromkeys(("turns.css", "standalone.css", "arena.css", "data.css"), "text/css"),
+    **dict.fromkeys(("chat.js", "stream.js", "list.js", "arena.js", "data.js"), "text/javascript"),
 }
 _TURN_TEXTS = ("turn.save", "turn.cancel", "turn.edit")
 _SCRIPT_TEXTS = ("page.offline", "page.conversation", "list.undo", "list.deleted", *_TURN_TEXTS)
@@ -57,6 +58,10 @@ class Routes:
             Route("/arena", self._guarded(self.arena.page)),
             Route("/chat/arena/ask", self._guarded(self.battle), methods=["POST"]),
             Route("/chat/arena/vote", self._guarded(self.vote), methods=["POST"]),
+            Route("/data", self._guarded(self.data)),
+            Route("/chat/data/mark", self._guarded(self.mark), methods=["POST"]),
+            Route("/chat/data/export", self._guarded(self.download)),
+            Route("/chat/data/import", self._guarded(self.upload), methods=["POST"]),
             Route("/inspect", self._guarded(self.inspect)),
             Route("/share", self.share),
         ]
@@ -148,6 +153,22 @@ class Routes:
     async def vote(self, request: Request) -> Response:
         """Which of them is better."""
         return await self.arena.vote(request, owner=_owner(request), body=await _body(request))
+
+    async def data(self, request: Request) -> Response:
+        """Conversations as training data."""
+        return await data_page.data_page(self.context, request, owner=_owner(request))
+
+    async def mark(self, request: Request) -> Response:
+        """Which conversations are for training."""
+        return await data_page.mark(self.context, owner=_owner(request), body=await _body(request))
+
+    async def download(self, request: Request) -> Response:
+        """A person's chats as a file."""
+        return await data_page.download(self.context, request, owner=_owner(request))
+
+    async def upload(self, request: Request) -> Response:
+        """A dump into a person's chats."""
+        return await data_page.upload(self.context, request, owner=_owner(request))
 
     async def inspect(self, request: Request) -> Response:
         """A message's prompt as tokens."""

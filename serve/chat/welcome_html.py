@@ -45,7 +45,7 @@ def _share(texts: Texts) -> str:
 
 
 def _foot(texts: Texts, *, is_known: bool) -> str:
-    """Under the list: the arena, the other language, the shortcuts, and the way out."""
+    """Under the list: the arena, the data page, the other language, the shortcuts, and the way out."""
     others = [
         f'<button type="button" data-do="language" data-id="{code}" lang="{code}">{name}</button>'
         for code, name in NAMES.items()
@@ -54,4 +54,5 @@ def _foot(texts: Texts, *, is_known: bool) -> str:
     keys = f'<button type="button" data-do="help">{texts("page.shortcuts")}</button>'
     out = f'<a href="/logout">{texts("page.log_out")}</a>' if is_known else ""
     arena = f'<a href="/arena">{texts("arena.title")}</a>'
-    return "".join((arena, *others, keys, out))
+    data = f'<a href="/data">{texts("data.title")}</a>'
+    return "".join((arena, data, *others, keys, out))
