@@ -4,7 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.serve.scripted_server import ScriptedServer
+from serve.chat.context import Context
+from serve.chat.votes import Vote, add_vote
+from tests.serve.scripted_server import MODEL, ScriptedServer
 
 pytestmark = pytest.mark.browser
 
@@ -42,4 +44,20 @@ def test_axe_finds_no_serious_violation(any_page: Page, scripted: ScriptedServer
     any_page.wait_for_timeout(400)
     assert serious(any_page) == []
     any_page.locator("#conversation").press("?")
+    assert serious(any_page) == []
+
+
+@pytest.mark.parametrize("path", ["arena", "data"])
+def test_axe_finds_none_on_the_other_pages(
+    path: str, any_page: Page, chat_url: str, chat_context: Context, scripted: ScriptedServer
+) -> None:
+    scripted.models = (MODEL, "guanaco")
+    asked = [{"role": "user", "content": "Hi"}]
+    vote = Vote(messages=asked, model_a=MODEL, model_b="guanaco", answer_a="1", answer_b="2", winner="a")
+    add_vote(chat_context.engine, vote, owner="")
+    any_page.goto(f"{chat_url}{path}")
+    if path == "arena":
+        any_page.get_by_label("Prompt").fill("Hi")
+        any_page.get_by_role("button", name="Ask both").click()
+        expect(any_page.get_by_role("button", name="A is better")).to_be_visible()
     assert serious(any_page) == []
