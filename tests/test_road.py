@@ -10,7 +10,7 @@ import httpx
 import pytest
 import torch
 from openai import BadRequestError, OpenAI
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evaluate.stop_rate import StopRate
@@ -142,6 +142,8 @@ def test_the_page_answers_in_a_browser(served: Served, chromium: Browser, tmp_pa
     box.press("Enter")
     page.get_by_text("Paris").first.wait_for(timeout=60_000)
     page.screenshot(path=Path(os.environ.get("CHAKU_TEST_ARTIFACTS", tmp_path)) / "road.png")
+    page.keyboard.press("Escape")  # else the reply goes on without the page, and the engine with it
+    expect(page.locator("body.replying")).to_have_count(0)
     page.close()
 
 

@@ -91,7 +91,9 @@ def stream(root: str, **options: Any) -> list[Any]:
     with httpx.stream("POST", f"{root}/v1/chat/completions", json=request, timeout=120) as reply:
         assert reply.status_code == 200, reply.read()
         assert reply.headers["x-accel-buffering"] == "no"
-        events = [line.removeprefix("data: ") for line in reply.iter_lines() if line.startswith("data: ")]
+        # Lines end with a line feed alone: the random model writes U+2028 and its like, at which httpx would cut too.
+        lines = reply.read().decode().split("\n")
+        events = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     return [event if event == "[DONE]" else json.loads(event) for event in events]
 
 
