@@ -31,7 +31,10 @@ def test_a_blind_battle_is_voted_on_and_named(
     assert page.locator("#answers h2").all_inner_texts() == [vote.model_a, vote.model_b]
     assert (vote.winner, vote.is_blind, vote.prompt) == ("b", True, "Name a camelid.")
     assert {vote.answer_a, vote.answer_b} == set(scripted.replies)
-    expect(page.locator("#leaderboard tbody tr")).to_have_count(2)
+    rated = {name for one in list_votes(chat_context.engine) for name in (one.model_a, one.model_b)}
+    assert {vote.model_a, vote.model_b} <= rated
+    expect(page.locator("#leaderboard tbody tr")).to_have_count(len(rated))
+    assert set(page.locator("#leaderboard tbody th").all_inner_texts()) == rated
     assert page.evaluate("window.hacked") is None
     assert outside == []
 
