@@ -37,6 +37,7 @@ from data_tools.rules.config import Rules, describe_rules
 from data_tools.shards import write_windows
 from data_tools.split import copies, held_out
 from data_tools.windows import checked_header
+from data_tools.wording import in_words
 from data_tools.workers import Workers, how_many, warm_up, workers_for
 from templates import InputError
 from templates.encoder import Encoder
@@ -132,10 +133,9 @@ def _nothing_left(made: Collected, rules: Sequence[str], options: Options) -> st
     """Why a dump teaches nothing: the rules that rejected its turns, or its conversations as a whole."""
     reasons = Counter(rule for batch in made.ledger for rule in batch.column("rule").to_pylist() if rule)
     reasons.update(rule for rule in rules if rule)
-    named = ", ".join(f"{rule} {count}" for rule, count in reasons.most_common())
     return (
         f"{options.inputs[0]}: not one of {len(rules)} conversations has a question with a reply to teach; rejected by "
-        f"rule: {named or 'none'}; `chaku data prepare --help` describes the form of a dump"
+        f"rule: {in_words(reasons)}; `chaku data prepare --help` describes the form of a dump"
     )
 
 

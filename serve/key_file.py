@@ -9,6 +9,7 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from serve.private_file import write_private
 from templates import InputError
 
 _PREFIX = "chaku"
@@ -104,12 +105,7 @@ def _id_in(text: str) -> str:
 
 
 def _write(path: Path, keys: list[Key]) -> None:
-    """Replace the file as a whole, readable by its owner alone."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial.touch(mode=0o600, exist_ok=False)
-        partial.write_text(json.dumps({"keys": [asdict(key) for key in keys]}, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_private(path, {"keys": [asdict(key) for key in keys]})
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); give another file by --keys") from error

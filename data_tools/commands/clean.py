@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import add_rules_option, check_workers, in_words, rules_of
+from data_tools.commands.common import add_rules_option, check_workers, rules_of
+from data_tools.wording import in_words
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,7 +1,6 @@
 """What several data commands share."""
 
 import argparse
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,16 +22,6 @@ def check_n(n: int) -> None:
     """Raise InputError where `--n` is not a number of conversations."""
     if n < 1:
         raise InputError(f"--n {n}: give the number of conversations to write, 1 or more")
-
-
-def in_words(counts: Counter[str]) -> str:
-    """Counts by name, the largest first.
-
-    >>> in_words(Counter(empty=1, leading_reply=1203))
-    'leading_reply 1,203, empty 1'
-    """
-    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{name} {count:,}" for name, count in ordered) or "none"
 
 
 def add_rules_option(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from data_tools.commands.common import add_reading_options, in_words
+from data_tools.commands.common import add_reading_options
+from data_tools.wording import in_words
 
 _EXAMPLES = """\
 examples:

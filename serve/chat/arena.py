@@ -1,28 +1,27 @@
 """The arena: two models answer one prompt side by side; a person says which answer is better, then sees their names."""
 
 import asyncio
-import json
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from html import escape
-from string import Template
 from typing import Any, cast, get_args
 
 import openai
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from serve.chat.context import Context
 from serve.chat.errors import explain
+from serve.chat.events import event
 from serve.chat.language import Texts, choose
 from serve.chat.leaderboard import plot, ratings
 from serve.chat.markdown import GrowingMarkdown
+from serve.chat.standalone import scripted_page
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.tables import new_id
 from serve.chat.stream import ChatMessage, Reply, Settings
-from serve.chat.theme import ASSETS
 from serve.chat.votes import Vote, Winner, add_vote, list_votes
 
 _MOST_BATTLES = 1000
@@ -55,16 +54,9 @@ class Arena:
             models, hint = await self._models(), texts("arena.one_model")
         except openai.OpenAIError as error:  # the page opens whatever the server does
             models, hint = [], explain(error, texts, base_url=self._context.endpoint.base_url)
-        template = Template((ASSETS / "arena.html").read_text(encoding="utf-8"))
-        said = {
-            key.removeprefix("arena."): escape(texts(key)) for key in sorted(texts.keys()) if key.startswith("arena.")
-        }
         options = "".join(f"<option>{escape(name)}</option>" for name in models)
         note = "" if len(models) > 1 else f'<p class="notice" role="status">{escape(hint)}</p>'
-        page = template.substitute(
-            said, language=texts.language, models=options, note=note, leaderboard=await self._leaderboard(texts)
-        )
-        return HTMLResponse(page)
+        return scripted_page("arena", texts, models=options, note=note, leaderboard=await self._leaderboard(texts))
 
     async def ask(self, request: Request, *, owner: str, body: dict[str, Any]) -> Response:
         """Begin a battle; its answers come as server-sent events of both sides, mixed as they grow.
@@ -117,7 +109,7 @@ class Arena:
         return JSONResponse({"models": battle.models, "leaderboard": leaderboard})
 
     async def _events(self, name: str, battle: Battle, texts: Texts) -> AsyncIterator[str]:
-        yield _event({"id": name, "models": None if battle.is_blind else battle.models})
+        yield event({"id": name, "models": None if battle.is_blind else battle.models})
         said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         replies = {
             side: self._context.endpoint.reply(battle.messages, Settings(model=model))
@@ -127,8 +119,8 @@ class Arena:
         try:
             for _ in _SIDES:
                 while (told := await said.get()) is not None:
-                    yield _event(told)
-            yield _event({"over": len(battle.answers) == len(_SIDES)})
+                    yield event(told)
+            yield event({"over": len(battle.answers) == len(_SIDES)})
         finally:  # also where the page was closed in the middle
             for teller, reply in zip(tellers, replies.values(), strict=True):
                 teller.cancel()
@@ -142,10 +134,9 @@ class Arena:
         markdown = GrowingMarkdown()
         try:
             async for text in reply.snapshots():
-                kept, html = markdown.update(text.lstrip())
-                await said.put({"side": side, "kept": kept, "html": html})
+                await said.put({"side": side, **markdown.frame(text)})
             battle.answers[side] = reply.text
-        except Exception as error:
+        except Exception as error:  # whatever a server of someone else's does, the other side goes on
             words = explain(error, texts, base_url=self._context.endpoint.base_url)
             await said.put({"side": side, "error": words})
         finally:
@@ -175,7 +166,3 @@ def leaderboard_html(votes: list[Vote], texts: Texts) -> str:
     )
     table = f'<div class="table"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
     return f"{plot(rows)}{table}<p>{escape(texts('arena.what_points_mean', votes=len(votes)))}</p>"
-
-
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,12 +1,11 @@
 """`chaku chat export` and `chaku chat import`: training data out of the chat database, and dumps into it."""
 
 import argparse
-import json
-from collections import Counter
 from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+from data_tools.wording import in_words
 from templates import InputError
 
 _DEFAULT_DB = "default: the page's, chat.sqlite in ~/.local/share/chaku"
@@ -16,16 +15,17 @@ def export_main(argv: list[str]) -> int:
     """Run `chaku chat export ...`; returns the exit code."""
     args = _export_parser().parse_args(argv)
     from data_tools.atomic import whole_file
+    from data_tools.plain import json_line
     from serve.chat.store.database import default_url, open_database
     from serve.chat.training_data import export
 
     made = export(open_database(args.db or default_url()), to=args.to, owner=args.owner, only_marked=args.marked)
     if not made.rows:
-        raise InputError(f"nothing to export ({_counted(made.left_out)}); chat first, or look at --marked and --owner")
+        raise InputError(f"nothing to export ({in_words(made.left_out)}); chat first, or look at --marked and --owner")
     with whole_file(args.out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows)
+        file.writelines(json_line(row) for row in made.rows)
     print(f"{len(made.rows)} {'pairs' if args.to == 'preferences' else 'conversations'} written to {args.out}")
-    print(f"left out, by reason: {_counted(made.left_out)}")
+    print(f"left out, by reason: {in_words(made.left_out)}")
     return 0
 
 
@@ -37,12 +37,8 @@ def import_main(argv: list[str]) -> int:
 
     done = import_dumps(open_database(args.db or default_url()), args.input, owner=args.owner)
     print(f"{done.conversations} conversations imported; they stand in the side bar of the chat page")
-    print(f"turns left out, by rule: {_counted(done.left_out)}")
+    print(f"turns left out, by rule: {in_words(done.left_out)}")
     return 0
-
-
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
 
 def _export_parser() -> argparse.ArgumentParser:

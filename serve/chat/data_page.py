@@ -1,22 +1,22 @@
 """The data page: conversations as training data, marked, exported and imported in the browser."""
 
 import asyncio
-import json
 import tempfile
 from html import escape
 from pathlib import Path
-from string import Template
 from time import gmtime, strftime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
+from data_tools.plain import json_line
+from data_tools.wording import in_words
 from serve.chat.context import Context
 from serve.chat.imports import import_dumps
 from serve.chat.language import Texts, choose
+from serve.chat.standalone import scripted_page
 from serve.chat.store.overview import MARKS, Row, mark_for_training, overview
-from serve.chat.theme import ASSETS
 from serve.chat.training_data import export
 from templates import InputError
 
@@ -29,19 +29,15 @@ async def data_page(context: Context, request: Request, *, owner: str) -> Respon
     texts, chosen = choose(request.headers), request.query_params
     search, mark, judged = chosen.get("q", "")[:200], chosen.get("mark", ""), bool(chosen.get("judged"))
     rows = await asyncio.to_thread(overview, context.engine, owner, search=search, mark=mark, judged=judged)
-    keys = [key for key in texts.keys() if key.startswith("data.")]  # noqa: SIM118 no mapping
-    said = {key.removeprefix("data."): escape(texts(key)) for key in keys}
-    marks = "".join(_option(name, texts, is_chosen=name == mark) for name in ("", *MARKS))
-    page = Template((ASSETS / "data.html").read_text(encoding="utf-8")).substitute(
-        said,
-        language=texts.language,
+    return scripted_page(
+        "data",
+        texts,
         search=escape(search),
-        marks=marks,
+        marks="".join(_option(name, texts, is_chosen=name == mark) for name in ("", *MARKS)),
         checked=" checked" if judged else "",
         rows="".join(_row(row, texts) for row in rows),
         found=escape(texts("data.found", count=len(rows))),
     )
-    return HTMLResponse(page)
 
 
 async def mark(context: Context, *, owner: str, body: dict[str, Any]) -> Response:
@@ -60,7 +56,7 @@ async def download(context: Context, request: Request, *, owner: str) -> Respons
         made = await asyncio.to_thread(export, context.engine, to=form, owner=owner, only_marked=only_marked)
     except InputError as error:
         raise ValueError(str(error)) from error
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows)
+    lines = "".join(map(json_line, made.rows))
     headers = {"content-disposition": f'attachment; filename="chats-{form}.jsonl"', "cache-control": "no-store"}
     return Response(lines, media_type="application/jsonl", headers=headers)
 
@@ -81,7 +77,7 @@ async def upload(context: Context, request: Request, *, owner: str) -> Response:
             done = await asyncio.to_thread(import_dumps, context.engine, [path], owner=owner)
         except InputError as error:
             return JSONResponse({"error": str(error).replace(str(path), texts("data.the_file"))}, status_code=400)
-    left_out = ", ".join(f"{name} {count}" for name, count in done.left_out.most_common()) or "0"
+    left_out = in_words(done.left_out) if done.left_out else "0"
     return JSONResponse({"said": texts("data.imported", count=done.conversations, left_out=left_out)})
 
 

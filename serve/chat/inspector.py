@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
-from itertools import zip_longest
 from pathlib import Path
 
 import openai
@@ -13,10 +12,11 @@ from starlette.responses import HTMLResponse, Response
 
 from serve.chat.context import Context
 from serve.chat.language import Texts, choose
-from serve.chat.share import plain_page
+from serve.chat.standalone import plain_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.tables import Message
-from serve.chat.stream import ChatMessage
+from serve.chat.stream import ChatMessage, with_system
+from serve.parity import first_difference
 from templates import Conversation, Encoder, InputError, RenderError
 from templates.conversation import as_messages
 
@@ -49,17 +49,7 @@ async def inspect_page(context: Context, request: Request, *, owner: str) -> Res
 def turns_of(path: Sequence[Message], *, system: str) -> list[ChatMessage]:
     """The conversation as it was sent: the system prompt first, without the turns that had no room any more."""
     left_out = int(path[-1].sampling.get("left_out") or 0)
-    opening = [ChatMessage(role="system", content=system)] if system.strip() else []
-    return [*opening, *(ChatMessage(role=each.role, content=each.content) for each in path[left_out:])]
-
-
-def difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
-    """The index of the first token that differs; None where all are the same.
-
-    >>> difference([1, 2, 3], [1, 2]), difference([1], [1])
-    (2, None)
-    """
-    return next((at for at, pair in enumerate(zip_longest(ours, theirs)) if pair[0] != pair[1]), None)
+    return with_system(system, [ChatMessage(role=each.role, content=each.content) for each in path[left_out:]])
 
 
 def _tokens_page(
@@ -79,7 +69,7 @@ def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int
         ours = encoder.encode_prompt(list(asked))
     except RenderError as error:
         return str(error)
-    at = difference(ours, theirs)
+    at = first_difference(ours, theirs)
     if at is None:
         return texts("inspect.same", tokens=f"{len(ours):,}")
     told = (" ".join(map(str, ids[at : at + _AROUND])) or "-" for ids in (ours, theirs))

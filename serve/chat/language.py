@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+
+from serve.chat.cookies import cookie
 
 COOKIE = "chaku_language"
 NAMES = {"en": "English", "zh": "中文"}
@@ -56,14 +57,6 @@ def texts_of(language: str) -> Texts:
 
 def choose(headers: Mapping[str, str]) -> Texts:
     """The texts for a request: the language that its cookie says, else the first known one that it accepts."""
-    chosen = _cookie(headers.get("cookie", ""))
+    chosen = cookie(headers, COOKIE)
     accepted = [part.split(";")[0].strip()[:2].lower() for part in headers.get("accept-language", "").split(",")]
     return texts_of(next((language for language in (chosen, *accepted) if language in NAMES), "en"))
-
-
-def _cookie(header: str) -> str:
-    try:
-        jar = SimpleCookie(header)
-    except CookieError:
-        return ""
-    return jar[COOKIE].value if COOKIE in jar else ""

@@ -3,9 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
 from html import escape
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -13,8 +11,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.chat.context import OWNER
+from serve.chat.cookies import cookie
 from serve.chat.language import choose
-from serve.chat.share import plain_page
+from serve.chat.standalone import plain_page
 from serve.chat.user_file import SESSION_SECONDS, UserFile
 
 COOKIE = "chaku_session"
@@ -55,7 +54,7 @@ class Login:
             await self._app(scope, receive, send)
             return
         headers, path = Headers(scope=scope), scope["path"]
-        name = self._users.who(_cookie(headers))
+        name = self._users.who(cookie(headers, COOKIE))
         if scope["type"] == "http" and path in ("/login", "/logout"):
             await (await self._answer(Request(scope, receive), path))(scope, receive, send)
         elif name or path in _OPEN:
@@ -105,14 +104,6 @@ class Login:
         if len(self._attempts) > 10_000:
             self._attempts.clear()
         return False
-
-
-def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        jar = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return jar[COOKIE].value if COOKIE in jar else ""
 
 
 def _form(request: Request, *, wrong: str = "", status: int = 200) -> Response:

@@ -6,6 +6,7 @@ Made on the server, so that a page needs no script for it and a growing reply is
 import re
 from collections.abc import Sequence
 from html import escape, unescape
+from typing import Any
 from xml.etree.ElementTree import tostring
 
 from latex2mathml.converter import convert_to_element
@@ -71,6 +72,11 @@ class GrowingMarkdown:
             self._start += sum(len(line) + 1 for line in tail.split("\n")[: begins[settled]])
             self._blocks += settled
         return kept, html
+
+    def frame(self, text: str) -> dict[str, Any]:
+        """The same update as the page's scripts take it."""
+        kept, html = self.update(text.lstrip())
+        return {"kept": kept, "html": html}
 
 
 def _open_formula(text: str) -> float:

@@ -15,10 +15,9 @@ from serve.chat.errors import describe
 from serve.chat.fitting import fit
 from serve.chat.store.access import transaction
 from serve.chat.store.tables import Message
-from serve.chat.stream import ChatMessage, Endpoint, Reply, Settings
+from serve.chat.stream import SNAPSHOT_SECONDS, ChatMessage, Endpoint, Reply, Settings, with_system
 
 SAVE_SECONDS = 0.8  # a kill loses less than a second
-FRAME_SECONDS = 0.05  # twenty updates a second look fluent and leave the browser time
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class Growing:
         self._changed = asyncio.Event()
 
     async def texts(self) -> AsyncIterator[str]:
-        """The text so far: at once, then whenever it has grown, at most every `FRAME_SECONDS`."""
+        """The text so far: at once, then whenever it has grown, at most every `SNAPSHOT_SECONDS`."""
         shown = ""
         while True:
             changed, is_over = self._changed, self.is_over
@@ -46,7 +45,7 @@ class Growing:
             if self._changed is changed:
                 await changed.wait()
             elif not self.is_over:
-                await asyncio.sleep(FRAME_SECONDS)
+                await asyncio.sleep(SNAPSHOT_SECONDS)
 
     def stop(self) -> None:
         """End it now; what has come stays."""
@@ -82,16 +81,16 @@ class Growing:
 
     async def _fit(self, endpoint: Endpoint, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
         context = await endpoint.context(settings.model)
-        system = [ChatMessage(role="system", content=settings.system)] if settings.system.strip() else []
+        messages = with_system(settings.system, asked)
         fitted = await fit(
-            [*system, *asked],
+            messages,
             context=context,
             max_tokens=settings.max_tokens,
-            count=lambda messages: endpoint.count(messages, settings.model),
+            count=lambda some: endpoint.count(some, settings.model),
         )
         # the page's columns of its own that no other table needs
         self.message.sampling = {**self.message.sampling, "context": context, "left_out": fitted.left_out}
-        return fitted.messages[len(system) :]
+        return fitted.messages[len(messages) - len(asked) :]
 
     def _count(self) -> None:
         usage = self._reply.usage if self._reply else None

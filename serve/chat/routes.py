@@ -1,7 +1,6 @@
 """What the page's script asks the server for, besides Gradio's own routes. Every answer is for one person alone."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from serve.chat import data_page
 from serve.chat.actions import Actions, settings_of, settings_shown
 from serve.chat.arena import Arena
 from serve.chat.context import OWNER, Context
+from serve.chat.events import event
 from serve.chat.inspector import inspect_page
 from serve.chat.language import Texts, choose
 from serve.chat.list_html import list_html
@@ -222,13 +222,12 @@ class Routes:
 async def _events(growing: Growing) -> AsyncIterator[str]:
     markdown = GrowingMarkdown()
     async for text in growing.texts():
-        kept, html = markdown.update(text.lstrip())
-        yield f"data: {json.dumps({'kept': kept, 'html': html}, ensure_ascii=False)}\n\n"
-    yield "event: end\ndata: {}\n\n"
+        yield event(markdown.frame(text))
+    yield event({}, "end")
 
 
 async def _over() -> AsyncIterator[str]:
-    yield "event: end\ndata: {}\n\n"
+    yield event({}, "end")
 
 
 async def _body(request: Request) -> Body:

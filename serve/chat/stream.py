@@ -57,6 +57,16 @@ class Usage:
     seconds: float | None = None
 
 
+def with_system(system: str, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """A request's messages: the system prompt first, where there is one.
+
+    >>> with_system(" ", [{"role": "user", "content": "Hi"}])
+    [{'role': 'user', 'content': 'Hi'}]
+    """
+    opening = [ChatMessage(role="system", content=system)] if system.strip() else []
+    return [*opening, *messages]
+
+
 class Endpoint:
     """An OpenAI-compatible API and the models of it that are talked to."""
 
@@ -132,8 +142,7 @@ class Endpoint:
 
     def reply(self, history: Sequence[ChatMessage], settings: Settings) -> "Reply":
         """Begin a reply to a conversation; it grows in the background."""
-        system = [ChatMessage(role="system", content=settings.system)] if settings.system.strip() else []
-        return Reply(self, [*system, *history], settings)
+        return Reply(self, with_system(settings.system, history), settings)
 
     async def deltas(
         self, messages: list[ChatMessage], settings: Settings, usage: Usage

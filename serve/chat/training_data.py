@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from serve.chat.store.access import transaction
 from serve.chat.store.messages import Tree
 from serve.chat.store.tables import Conversation, Message
+from serve.chat.stream import with_system
 from serve.chat.votes import list_votes
 from templates import InputError
 
@@ -90,8 +91,7 @@ def _row(conversation: Conversation, path: Sequence[Message], to: str, made: Exp
     if is_sharegpt:
         system = {"system": conversation.system} if conversation.system.strip() else {}
         return {"id": conversation.id, **system, "conversations": turns}
-    opening = [{"role": "system", "content": conversation.system}] if conversation.system.strip() else []
-    return {"id": conversation.id, "messages": [*opening, *turns]}
+    return {"id": conversation.id, "messages": with_system(conversation.system, turns)}
 
 
 def is_taught(reply: Message) -> bool:
@@ -111,9 +111,8 @@ def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Itera
         if not pairs and len(place) > 1:
             made.left_out["not_judged"] += len(place)
         asked = [turn.message for turn in tree.path(place[0].parent)]
-        opening = [{"role": "system", "content": conversation.system}] if conversation.system.strip() else []
+        prompt = with_system(conversation.system, list(map(_as_message, asked)))
         for better, worse, judged_by in pairs:
-            prompt = [*opening, *map(_as_message, asked)]
             yield _pair(prompt, better.content, worse.content, judged_by)
 
 

@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from serve.private_file import write_private
 from templates import InputError
 
 SHORTEST_PASSWORD = 10
@@ -130,13 +130,7 @@ def _read(path: Path) -> _Content:
 
 
 def _write(path: Path, content: _Content) -> None:
-    """Replace the file as a whole, readable by its owner alone."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    users = [asdict(user) for user in content.users.values()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial.touch(mode=0o600, exist_ok=False)
-        partial.write_text(json.dumps({"secret": content.secret, "users": users}, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_private(path, {"secret": content.secret, "users": [asdict(user) for user in content.users.values()]})
     except OSError as error:
         raise InputError(f"--users {path}: cannot be written ({error.strerror}); give another file") from error

@@ -1,6 +1,6 @@
 """Votes of people between two models' answers: kept in the chat database, read by the leaderboard and by evaluation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Engine, select
@@ -43,21 +43,14 @@ class Vote:
         return "\n\n".join(f"{message['role']}: {message['content']}" for message in self.messages)
 
 
+_KEPT = tuple(each.name for each in fields(Vote) if each.name != "created")  # the time is the database's
+
+
 def add_vote(engine: Engine, vote: Vote, *, owner: str) -> str:
     """Keep a vote of a person; returns its id. Raises ValueError where the winner is none of the four."""
     if vote.winner not in get_args(Winner):
         raise ValueError(f"winner {vote.winner!r} is not one of {', '.join(get_args(Winner))}")
-    row = tables.Vote(
-        owner=owner,
-        messages=vote.messages,
-        model_a=vote.model_a,
-        model_b=vote.model_b,
-        answer_a=vote.answer_a,
-        answer_b=vote.answer_b,
-        winner=vote.winner,
-        is_blind=vote.is_blind,
-        sampling=vote.sampling,
-    )
+    row = tables.Vote(owner=owner, **{name: getattr(vote, name) for name in _KEPT})
     with Session(engine) as session, session.begin():
         session.add(row)
         session.flush()
@@ -80,14 +73,4 @@ def read_votes(url: str) -> list[Vote]:
 
 
 def _vote(row: tables.Vote) -> Vote:
-    return Vote(
-        messages=row.messages,
-        model_a=row.model_a,
-        model_b=row.model_b,
-        answer_a=row.answer_a,
-        answer_b=row.answer_b,
-        winner=row.winner,  # type: ignore[arg-type]  # checked when it was added
-        is_blind=row.is_blind,
-        sampling=row.sampling,
-        created=row.created,
-    )
+    return Vote(**{name: getattr(row, name) for name in (*_KEPT, "created")})

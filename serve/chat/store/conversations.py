@@ -1,10 +1,10 @@
 """A person's conversations: made, listed, searched, renamed, pinned, deleted and brought back."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy import ColumnElement, Engine, delete, or_, select
 
 from serve.chat.store.access import NotFoundError, own, touch, transaction
 from serve.chat.store.tables import Conversation, Message
@@ -29,13 +29,17 @@ def get(engine: Engine, owner: str, conversation: str) -> Conversation:
 
 def listed(engine: Engine, owner: str, *, search: str = "", limit: int = 100) -> Sequence[Conversation]:
     """The newest conversations, pinned ones first; with `search` those whose title or some message holds the words."""
-    query = select(Conversation).where(Conversation.owner == owner, Conversation.deleted.is_(None))
-    for word in search.split()[:8]:
-        held = select(Message.conversation).where(Message.content.icontains(word, autoescape=True))
-        query = query.where(or_(Conversation.title.icontains(word, autoescape=True), Conversation.id.in_(held)))
+    query = select(Conversation).where(Conversation.owner == owner, Conversation.deleted.is_(None), *holding(search))
     query = query.order_by(Conversation.is_pinned.desc(), Conversation.updated.desc(), Conversation.id).limit(limit)
     with transaction(engine) as session:
         return session.scalars(query).all()
+
+
+def holding(search: str) -> Iterator[ColumnElement[bool]]:
+    """For each word searched for, that the title or some message of a conversation holds it."""
+    for word in search.split()[:8]:
+        held = select(Message.conversation).where(Message.content.icontains(word, autoescape=True))
+        yield or_(Conversation.title.icontains(word, autoescape=True), Conversation.id.in_(held))
 
 
 def rename(engine: Engine, owner: str, conversation: str, title: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, case, func, or_, select
 
 from serve.chat.store.access import own, transaction
+from serve.chat.store.conversations import holding
 from serve.chat.store.tables import Conversation, Message
 
 MARKS: dict[str, bool | None] = {"yes": True, "no": False, "open": None}
@@ -35,14 +36,11 @@ def overview(
     query = (
         select(Conversation, *counted.values())
         .join(Message, Message.conversation == Conversation.id)
-        .where(Conversation.owner == owner, Conversation.deleted.is_(None))
+        .where(Conversation.owner == owner, Conversation.deleted.is_(None), *holding(search))
         .group_by(Conversation.id)
         .order_by(Conversation.updated.desc(), Conversation.id)
         .limit(limit)
     )
-    for word in search.split()[:8]:
-        held = select(Message.conversation).where(Message.content.icontains(word, autoescape=True))
-        query = query.where(or_(Conversation.title.icontains(word, autoescape=True), Conversation.id.in_(held)))
     if mark in MARKS:
         query = query.where(Conversation.for_training.is_(MARKS[mark]))
     if judged:

@@ -9,6 +9,13 @@ down_revision = None
 
 def upgrade() -> None:
     """Go to this version."""
+    _create_conversations()
+    _create_votes()
+    _create_messages()
+    _create_shares()
+
+
+def _create_conversations() -> None:
     op.create_table(
         "conversations",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -30,6 +37,8 @@ def upgrade() -> None:
     with op.batch_alter_table("conversations") as batch_op:
         batch_op.create_index("ix_conversations_owner_updated", ["owner", "updated"], unique=False)
 
+
+def _create_votes() -> None:
     op.create_table(
         "votes",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -49,6 +58,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_votes_created"), ["created"], unique=False)
         batch_op.create_index(batch_op.f("ix_votes_owner"), ["owner"], unique=False)
 
+
+def _create_messages() -> None:
     op.create_table(
         "messages",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -82,6 +93,8 @@ def upgrade() -> None:
     with op.batch_alter_table("messages") as batch_op:
         batch_op.create_index(batch_op.f("ix_messages_conversation"), ["conversation"], unique=False)
 
+
+def _create_shares() -> None:
     op.create_table(
         "shares",
         sa.Column("token", sa.String(length=64), nullable=False),
