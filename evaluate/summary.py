@@ -53,7 +53,7 @@ def _two_models(results: Mapping[str, Any], judged: Mapping[str, Any], names: li
     # Pairs show whether a judge can tell answers apart at all; where it cannot, its scores are worth no more.
     position = judged["trust"]["position"]
     if position and position["consistent"]["mean"] < LEAST_CONSISTENT:
-        return f"This judge is no evidence, since it follows the order of the answers. By its verdicts, {said}"
+        return f"This judge is no evidence, since its verdicts change with the order of the answers. By them, {said}"
     return said
 
 

@@ -65,7 +65,7 @@ function short(text, length) {
 
 // Rows of bars; each row holds an estimate a model (null where there is none), drawn from 0 to `most`.
 function bars(rows, most, show) {
-  const width = 400, left = 108, right = 42, bar = names.length > 1 ? 13 : 16;
+  const width = 400, left = 108, right = 54, bar = names.length > 1 ? 13 : 16;
   const height = bar * names.length + 12;
   const scale = (value) => left + ((width - left - right) * Math.min(Math.max(value, 0), most)) / most;
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height * rows.length}`, role: "img" });
