@@ -58,8 +58,10 @@ def test_every_turn_of_every_dump_has_a_fate(small_model: Path, shared_data: Pat
     [
         (
             "other_formats/openai_weather_functions.jsonl",
-            r"rejected by rule: tool_turn 40, after_tool_turn 10, question_without_reply 10, tools_definition 10;",
+            r"not one of 10 conversations .* rejected by rule: tool_turn 40, after_tool_turn 10, "
+            r"question_without_reply 10, tools_definition 10;",
         ),
+        ("sharegpt_html/2023-02_BlockVote_README.md", "not JSON"),
     ],
 )
 def test_what_can_teach_nothing_is_refused(

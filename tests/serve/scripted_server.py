@@ -64,8 +64,8 @@ class ScriptedServer:
         return JSONResponse({"count": _tokens(await request.json()), "max_model_len": self.context})
 
     async def _complete(self, request: Request) -> Response:
-        number = len(self.requests)
         body = await request.json()
+        number = len(self.requests)  # after the wait: two requests at once have two numbers
         self.requests.append(body)
         if self.error:
             status, message = self.error
