@@ -19,7 +19,8 @@ def export_main(argv: list[str]) -> int:
     from serve.chat.store.database import default_url, open_database
     from serve.chat.training_data import export
 
-    made = export(open_database(args.db or default_url()), to=args.to, owner=args.owner, only_marked=args.marked)
+    engine = open_database(args.db or default_url())
+    made = export(engine, to=args.to, owner=args.owner, only_marked=args.marked, branches=args.branches)
     if not made.rows:
         raise InputError(f"nothing to export ({in_words(made.left_out)}); chat first, or look at --marked and --owner")
     with whole_file(args.out) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -36,17 +37,18 @@ def import_main(argv: list[str]) -> int:
     from serve.chat.store.database import default_url, open_database
 
     done = import_dumps(open_database(args.db or default_url()), args.input, owner=args.owner)
-    print(f"{done.conversations} conversations imported; they stand in the side bar of the chat page")
-    print(f"turns left out, by rule: {in_words(done.left_out)}")
+    print(f"{done.conversations:,} conversations with {done.branches:,} branches imported, to be read on the chat page")
+    left_out = f"{done.left_out.total():,} left out ({in_words(done.left_out)})"
+    print(f"{done.turns:,} turns: {done.kept:,} kept, {left_out}")
     return 0
 
 
 def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaku chat export",
-        description="Training data from the chats of a page: the branches that are shown, or pairs of a better and a\n"
-        "worse reply from corrections, thumbs and votes. Replies that were found bad or broke off are kept as context\n"
-        "and not taught; what is left out is counted by reason.",
+        description="Training data from the chats of a page: the branches that are shown, or all, or pairs of a\n"
+        "better and a worse reply from corrections, thumbs and votes. Replies that were found bad or broke off are\n"
+        "kept as context and not taught; what is left out is counted by reason.",
         epilog="examples:\n  chaku chat export --to sharegpt --out chats.jsonl\n"
         "  chaku data prepare chats.jsonl --model model/ --template vicuna_v1.1 --out data/\n"
         "  chaku chat export --db sqlite:///chat.sqlite --to preferences --out pairs.jsonl",
@@ -58,6 +60,12 @@ def _export_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON Lines that are written")
     parser.add_argument("--db", metavar="URL", help=f"the chat database ({_DEFAULT_DB})")
     parser.add_argument("--owner", metavar="NAME", help="one person's chats alone (default: everybody's)")
+    parser.add_argument(
+        "--branches",
+        choices=("main", "all"),
+        default="main",
+        help="of a conversation that branches, the branch that is shown, or all, a row each (default: %(default)s)",
+    )
     parser.add_argument("--marked", action="store_true", help="only conversations that were marked for training")
     return parser
 
@@ -66,7 +74,7 @@ def _import_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaku chat import",
         description="Read dumps of any format that `chaku data prepare` knows into the chat database, cleaned as for\n"
-        "training, to browse and to continue them.",
+        "training, to browse and to continue them. Trees (OpenAssistant, ChatGPT exports) keep all their branches.",
         epilog="example:\n  chaku chat import dump.json --db sqlite:///chat.sqlite",
         formatter_class=RawDescriptionRichHelpFormatter,
     )

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from data_tools.plain import json_line
+from data_tools.records import Branches
 from data_tools.wording import in_words
 from serve.chat.context import Context
 from serve.chat.imports import import_dumps
@@ -51,9 +52,13 @@ async def mark(context: Context, *, owner: str, body: dict[str, Any]) -> Respons
 
 async def download(context: Context, request: Request, *, owner: str) -> Response:
     """An export of a person's own chats as a file. Raises ValueError for a form that there is not."""
-    form, only_marked = request.query_params.get("to", ""), bool(request.query_params.get("marked"))
+    asked = request.query_params
+    form, only_marked = asked.get("to", ""), bool(asked.get("marked"))
+    branches: Branches = "all" if asked.get("all") else "main"
     try:
-        made = await asyncio.to_thread(export, context.engine, to=form, owner=owner, only_marked=only_marked)
+        made = await asyncio.to_thread(
+            export, context.engine, to=form, owner=owner, only_marked=only_marked, branches=branches
+        )
     except InputError as error:
         raise ValueError(str(error)) from error
     lines = "".join(map(json_line, made.rows))
@@ -78,7 +83,8 @@ async def upload(context: Context, request: Request, *, owner: str) -> Response:
         except InputError as error:
             return JSONResponse({"error": str(error).replace(str(path), texts("data.the_file"))}, status_code=400)
     left_out = in_words(done.left_out) if done.left_out else "0"
-    return JSONResponse({"said": texts("data.imported", count=done.conversations, left_out=left_out)})
+    counts = {"count": done.conversations, "branches": done.branches, "kept": done.kept, "turns": done.turns}
+    return JSONResponse({"said": texts("data.imported", **counts, left_out=left_out)})
 
 
 def _option(name: str, texts: Texts, *, is_chosen: bool) -> str:

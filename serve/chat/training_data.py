@@ -1,13 +1,14 @@
 """Training data from chats: the shown branches as conversations, and people's judgements as preference pairs."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from data_tools.records import Branches
 from serve.chat.store.access import transaction
 from serve.chat.store.messages import Tree
 from serve.chat.store.tables import Conversation, Message
@@ -24,20 +25,25 @@ _ROLES = {"user": "human", "assistant": "gpt"}
 class Export:
     """What was made of a chat database: the rows in their form, and how many of what were left out, by reason.
 
-    Conversations are left out as `no_reply` or `not_marked`, messages of branches that are not shown as `other_branch`;
-    `untaught` counts replies that are kept as context with ``"train": false``. Of pairs, `not_judged` are replies in
-    one place between which nobody chose, `tie` and `both_bad` are votes without a winner.
+    Conversations are left out as `no_reply` or `not_marked` (of all branches, each without a reply as `no_reply`),
+    messages of branches that are not shown as `other_branch`; `untaught` counts replies that are kept as context with
+    ``"train": false``. Of pairs, `not_judged` are replies in one place between which nobody chose, `tie` and `both_bad`
+    are votes without a winner.
     """
 
     rows: list[Row] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def export(engine: Engine, *, to: str, owner: str | None = None, only_marked: bool = False) -> Export:
+def export(
+    engine: Engine, *, to: str, owner: str | None = None, only_marked: bool = False, branches: Branches = "main"
+) -> Export:
     """The chats of one person, or of all, in a form that `chaku data prepare` takes (or TRL, for preferences).
 
-    A reply that a person found bad (thumb down), stopped, or that broke off is context and not taught. A corrected
-    reply is taught as corrected, since its branch is the one shown.
+    `branches`: the one that each conversation shows, or all, the shown one first: a row each, in which replies that an
+    earlier row holds are context, so that each is taught once. A reply that a person found bad (thumb down), stopped,
+    or that broke off is context and not taught. A corrected reply is taught as corrected, since its branch is the one
+    shown; of all branches, what was corrected is context too.
 
     >>> export(engine, to="sharegpt").rows[0]                                                         # doctest: +SKIP
     {'id': 'x9f...', 'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello.'}]}
@@ -52,12 +58,12 @@ def export(engine: Engine, *, to: str, owner: str | None = None, only_marked: bo
             if to == "preferences":
                 made.rows += _judged_pairs(conversation, tree, made)
                 continue
-            path = [turn.message for turn in tree.path(conversation.leaf)]
-            made.left_out["other_branch"] += count - len(path)
-            if any(message.role == "assistant" for message in path):
-                made.rows.append(_row(conversation, path, to, made))
+            if branches == "main":
+                leaves, corrected = [conversation.leaf], set[str]()
             else:
-                made.left_out["no_reply"] += 1
+                leaves, corrected = tree.leaves(conversation.leaf), set(_corrected(tree))
+            paths = [[turn.message for turn in tree.path(leaf)] for leaf in leaves]
+            made.left_out["other_branch"] += count - _add_rows(conversation, paths, to, made, corrected=corrected)
     if to == "preferences" and owner is None:
         made.rows += _voted_pairs(engine, made)
     made.left_out = +made.left_out
@@ -78,20 +84,53 @@ def _chosen(
         yield conversation, Tree.read(session, conversation.id), session.scalar(held) or 0
 
 
-def _row(conversation: Conversation, path: Sequence[Message], to: str, made: Export) -> Row:
+def _add_rows(
+    conversation: Conversation, paths: Iterable[Sequence[Message]], to: str, made: Export, *, corrected: Set[str]
+) -> int:
+    """A row for each branch that has a reply; returns how many messages the branches hold, each counted once."""
+    seen: set[str] = set()
+    rows = 0
+    for path in paths:
+        replies = [message for message in path if message.role == "assistant"]
+        untaught = {reply.id for reply in replies if not is_taught(reply)} | corrected
+        if replies:
+            name = f"{conversation.id}_{rows}" if rows else conversation.id
+            made.rows.append(_row(conversation, path, to, name, context=seen | untaught))
+            rows += 1
+        else:
+            made.left_out["no_reply"] += 1
+        made.left_out["untaught"] += sum(reply.id in untaught - seen for reply in replies)
+        seen.update(message.id for message in path)
+    return len(seen)
+
+
+def _row(conversation: Conversation, path: Sequence[Message], to: str, name: str, *, context: Set[str]) -> Row:
+    """One branch; the replies whose ids are in `context` are not taught."""
     is_sharegpt = to == "sharegpt"
     turns: list[Row] = []
     for message in path:
         role = _ROLES.get(message.role, message.role) if is_sharegpt else message.role
         turn: Row = {"from": role, "value": message.content} if is_sharegpt else _as_message(message)
-        if message.role == "assistant" and not is_taught(message):
+        if message.role == "assistant" and message.id in context:
             turn["train"] = False
-            made.left_out["untaught"] += 1
         turns.append(turn)
     if is_sharegpt:
         system = {"system": conversation.system} if conversation.system.strip() else {}
-        return {"id": conversation.id, **system, "conversations": turns}
-    return {"id": conversation.id, "messages": with_system(conversation.system, turns)}
+        return {"id": name, **system, "conversations": turns}
+    return {"id": name, "messages": with_system(conversation.system, turns)}
+
+
+def _newest_corrections(place: Sequence[Message]) -> dict[str, Message]:
+    """By the reply that they correct; a correction may be corrected again."""
+    return {one.corrects: one for one in place if one.corrects}
+
+
+def _corrected(tree: Tree) -> Iterator[str]:
+    """The replies in whose place a person's correction stands, and corrections that were corrected again."""
+    for place in tree.places("assistant"):
+        newest = _newest_corrections(place)
+        standing = {one.id for one in newest.values()}
+        yield from (one.id for one in place if (one.id in newest or one.corrects) and one.id not in standing)
 
 
 def is_taught(reply: Message) -> bool:
@@ -104,8 +143,8 @@ def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Itera
     """Corrections beside their originals, and replies in one place of which one was found good and one bad."""
     for place in tree.places("assistant"):
         by_id = {message.id: message for message in place}
-        newest = {one.corrects: one for one in place if one.corrects in by_id}  # a correction may be corrected again
-        pairs = [(one, by_id[original], "correction") for original, one in newest.items() if original]
+        newest = _newest_corrections(place)
+        pairs = [(one, by_id[original], "correction") for original, one in newest.items() if original in by_id]
         good, bad = ([one for one in place if one.thumb == thumb and not one.corrects] for thumb in (1, -1))
         pairs += [(better, worse, "thumbs") for better in good for worse in bad]
         if not pairs and len(place) > 1:

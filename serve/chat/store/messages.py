@@ -60,6 +60,11 @@ class Tree:
             message = self._by_id[each]
             yield Turn(message, tuple(self._children[message.parent]))
 
+    def leaves(self, shown: str | None) -> list[str | None]:
+        """The last messages of all branches, oldest first, before them that of the shown one, which may go on."""
+        ends = [each for each in self._by_id if not self._children[each] and each != shown]
+        return [*([shown] if shown else []), *ends] or [None]
+
     def places(self, role: str) -> Iterator[list[Message]]:
         """The messages of a role that stand in one place, for each place: the first try and what replaced it."""
         for children in list(self._children.values()):

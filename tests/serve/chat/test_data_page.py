@@ -63,6 +63,25 @@ def test_a_dump_comes_in_is_marked_and_goes_out(
 
 
 @pytest.mark.browser
+def test_an_imported_tree_has_branches_to_switch(page: Page, chat_url: str, tmp_path: Path) -> None:
+    replies = [{"role": "assistant", "text": text, "rank": rank} for rank, text in enumerate(("Guanaco.", "Horse."))]
+    prompt = {"role": "prompter", "text": "Which camelid is wild?", "replies": replies}
+    (tmp_path / "tree.jsonl").write_text(json.dumps({"message_tree_id": "t", "prompt": prompt}))
+    page.goto(f"{chat_url}data")
+    page.get_by_label("File").set_input_files(tmp_path / "tree.jsonl")
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("status")).to_contain_text("1 conversations imported, with 2 branches: 3 of 3 turns")
+    page.goto(f"{chat_url}data?q=camelid+wild")
+    page.get_by_role("link", name="Which camelid").click()
+    expect(page.get_by_test_id("bot")).to_have_text("Guanaco.")
+    page.get_by_role("button", name="Later version").click()
+    expect(page.get_by_test_id("bot")).to_have_text("Horse.")
+    exported = httpx.get(f"{chat_url}chat/data/export", params={"to": "messages", "all": "1"}).text
+    rows = [json.loads(line)["messages"] for line in exported.splitlines() if "Which camelid is wild?" in line]
+    assert [row[1]["content"] for row in rows] == ["Horse.", "Guanaco."]
+
+
+@pytest.mark.browser
 def test_what_is_no_dump_and_no_mark_is_refused(chat_url: str, scripted: ScriptedServer) -> None:
     told = httpx.post(f"{chat_url}chat/data/import", content=b"nothing", headers=HEADERS)
     assert (told.status_code, told.json()["error"][:9]) == (400, "the file:")
