@@ -11,6 +11,7 @@ from train.checkpoint import Checkpoints, identity_of
 from train.export import MARKER, export, is_result_of, one_line_for_a_full_disk
 from train.inputs import digest_of_data, digest_of_model, read_inputs
 from train.interrupts import garbage_by_hand, told_to_stop
+from train.lock import only_run
 from train.memory import memory_of, out_of_memory, refuse_too_large
 from train.metrics import Metrics, say
 from train.model import compute_dtype
@@ -36,6 +37,7 @@ def train(recipe: Recipe) -> int:
             model=digest_of_model(recipe, inputs.config),
             compute_dtype=compute_dtype(recipe.model, ranks.device),
         )
+        stack.enter_context(only_run(recipe.run_directory, ranks))
         checkpoints = stack.enter_context(
             closing(Checkpoints(recipe.run_directory / "checkpoints", identity, recipe.checkpoint, ranks))
         )

@@ -75,6 +75,7 @@ def test_a_run_leaves_a_model_its_figures_and_no_checkpoints(undisturbed: Path) 
     run = undisturbed.with_name("model.run")
     assert sorted(path.name for path in run.iterdir()) == [
         "generations.jsonl",
+        "lock",
         "metrics.jsonl",
         "report.html",
         "tensorboard",
