@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -30,11 +31,12 @@ from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from data_tools.atomic import whole_directory
 from templates.errors import InputError
+from train.metrics import say
 from train.model import Trainee
 from train.parallel import Ranks
 from train.recipe import Checkpoint, Recipe
 
-PROGRESS = "progress.json"
+PROGRESS, INDEX = "progress.json", ".metadata"
 _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
 
 
@@ -148,6 +150,11 @@ class Checkpoints:
     def resume(self, trainee: Trainee, optimizer: torch.optim.Optimizer) -> Progress | None:
         """Load the last checkpoint in place, if there is one; returns how far it was."""
         path = self.latest()
+        if self._ranks.is_first:
+            for broken in sorted(
+                {mark.parent for mark in self._directory.glob(f"step-*/{PROGRESS}")} - {*self._steps()}
+            ):
+                say(f"{broken}: is not whole, some of its files are missing or cut; it is left out")
         if path is None:
             return None
         state = _state(trainee, optimizer)
@@ -176,7 +183,8 @@ class Checkpoints:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _steps(self) -> list[Path]:
-        return sorted(path.parent for path in self._directory.glob(f"step-*/{PROGRESS}"))
+        """The whole checkpoints, the last one last."""
+        return sorted(mark.parent for mark in self._directory.glob(f"step-*/{PROGRESS}") if _is_whole(mark.parent))
 
     def _best(self) -> Path | None:
         """The checkpoint with the lowest held-out loss of its own, the first of equals."""
@@ -203,6 +211,21 @@ def _wait_for_all(writing: Any) -> None:  # noqa: ANN401 - a future, or a pair o
         if any("inline_container" in str(reason) or "PytorchStreamWriter" in str(reason) for reason in reasons):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise reasons[0] from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all files are there in the lengths that the index names.
+
+    On a disk they are, since the directory is renamed last; but a mounted bucket gets them one by one, and lacks those
+    that a lost machine had not sent yet.
+    """
+    if not (path / INDEX).is_file():
+        return False
+    ends: dict[str, int] = {}
+    for place in FileSystemReader(path).read_metadata().storage_data.values():
+        ends[place.relative_path] = max(ends.get(place.relative_path, 0), place.offset + place.length)
+    sizes = {file.name: file.stat().st_size for file in path.iterdir()}
+    return all(sizes.get(name, 0) >= end for name, end in ends.items())
 
 
 def _progress(path: Path) -> Progress:

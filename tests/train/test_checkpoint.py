@@ -16,7 +16,7 @@ from templates.errors import InputError
 from tests.train import tiny
 from tests.train.processes import killed_after, run, signalled_after
 from tests.train.test_main import arguments, metrics, record
-from train.checkpoint import Checkpoints, Progress
+from train.checkpoint import INDEX, Checkpoints, Progress
 from train.cli import main
 from train.model import Trainee
 from train.optimizer import adamw
@@ -98,6 +98,23 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_good_one(
             checkpoints.wait()
         assert names(tmp_path) == ["step-000001"]
         assert checkpoints.latest() == tmp_path / "step-000001"
+
+
+def test_a_checkpoint_that_lacks_a_part_is_said_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with run_of(tmp_path, Checkpoint(keep=9)) as (checkpoints, trainee, optimizer):
+        for step in (1, 2, 3, 4):
+            checkpoints.save(trainee, optimizer, Progress(step=step))
+        checkpoints.wait()
+        [shard_file] = (tmp_path / "step-000002").glob("*.distcp")
+        shard_file.write_bytes(shard_file.read_bytes()[:-1])
+        (tmp_path / "step-000003" / shard_file.name).unlink()
+        (tmp_path / "step-000004" / INDEX).unlink()
+        assert checkpoints.resume(trainee, optimizer) == Progress(step=1)
+    said = capsys.readouterr().err
+    assert all(f"step-00000{step}: is not whole" in said for step in (2, 3, 4))
+    assert "step-000001" not in said
 
 
 def test_a_full_disk_at_the_end_leaves_the_checkpoint(
