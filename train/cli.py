@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 import sys
+from argparse import SUPPRESS
 
 from jsonargparse import ArgumentError, ArgumentParser
 from rich_argparse import RawDescriptionRichHelpFormatter
@@ -34,7 +35,14 @@ examples:
 
   # on eight GPUs
   torchrun --nproc-per-node 8 -m chaku train --config examples/recipes/vicuna-7b.yaml \\
-      --model.path MODEL_DIR --data.path data/ --out vicuna/"""
+      --model.path MODEL_DIR --data.path data/ --out vicuna/
+
+the whole way, with what each message means: docs/training.md
+"""
+
+
+class _Help(RawDescriptionRichHelpFormatter):
+    group_name_formatter = str  # titles as the recipe's docstrings have them, not In Capitals
 
 
 def main(argv: list[str]) -> int:
@@ -43,6 +51,8 @@ def main(argv: list[str]) -> int:
         from train import commands
 
         return {"merge": commands.merge, "grow": commands.grow}[argv[0]](argv[1:])
+    if argv[:1] and not argv[0].startswith("-"):
+        raise InputError(f"`chaku train {argv[0]}`: there is only `chaku train merge` and `grow`; give options by name")
     if "--plan" in argv:
         from train.commands import plan
 
@@ -66,7 +76,7 @@ def parse(argv: list[str]) -> Recipe:
         usage="%(prog)s --config RECIPE.yaml --model.path DIR --data.path DIR --out DIR [--section.field value ...]",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=RawDescriptionRichHelpFormatter,
+        formatter_class=_Help,
         exit_on_error=False,
         print_config=None,
     )
@@ -74,13 +84,36 @@ def parse(argv: list[str]) -> Recipe:
     parser.add_argument("--dry-run", action="store_true", help="Try everything that the run needs, in a minute.")
     parser.add_argument("--plan", action="store_true", help="Only reckon memory, steps, hours: see --plan --help.")
     parser.add_class_arguments(Recipe)
+    _complete_help(parser)
     try:
         values = vars(parser.instantiate(parser.parse_args(argv)))
     except ArgumentError as error:
         said = " ".join(str(error).split())
         names = [action.dest for action in parser._actions]
-        raise InputError(f"{said}; {_near(said, names)}see `chaku train --help`") from error
+        raise InputError(f"{_in_options(said, names)}see `chaku train --help`") from error
     return Recipe(**{name: value for name, value in values.items() if name not in ("config", "dry_run", "plan")})
+
+
+def _complete_help(parser: ArgumentParser) -> None:
+    """Show each field's default; hide the options that would read a whole section from another file."""
+    for action in parser._actions:
+        section, _, name = action.dest.rpartition(".")
+        if action.metavar == "CONFIG":
+            action.help = SUPPRESS
+        elif section or name in ("out", "seed"):
+            action.metavar = action.metavar or name.upper()
+            default = "not set" if action.default is None else str(action.default).lower()
+            required = action.dest in ("model.path", "data.path", "out")
+            action.help = f"{action.help} ({'required' if required else f'default: {default}'})"
+
+
+def _in_options(said: str, names: list[str]) -> str:
+    """What jsonargparse refused, by the options that a person gives, with the field that was perhaps meant."""
+    section = re.match(r'Parser key "(\w+)": Unable to load config', said)
+    if section and section[1] != "config":
+        field = next(name for name in names if name.startswith(f"{section[1]}."))
+        return f"--{section[1]} is a section of the recipe; name its field, such as --{field}; "
+    return re.sub(r'Parser key "([\w.]+)":', r"--\1:", said) + "; " + _near(said, names)
 
 
 def _near(said: str, names: list[str]) -> str:

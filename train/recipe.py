@@ -187,7 +187,7 @@ class Checkpoint:
     """What a killed run resumes from.
 
     Args:
-        every: Write a checkpoint every so many steps; 0 writes one on SIGTERM only.
+        every: Write a checkpoint every so many steps; 0 writes one on a notice to stop (SIGTERM, SIGUSR1) only.
         keep: Keep so many of the latest checkpoints.
         keep_best: Keep also the one with the lowest held-out loss, and write the model from it.
     """

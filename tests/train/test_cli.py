@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from templates.errors import InputError
-from train.cli import parse
+from train.cli import main, parse
 from train.recipe import check
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.yaml"))
@@ -43,7 +43,8 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("schedule: {shape: round}", [], "schedule.shape"),
         ("{", [], "config"),
         ("seed: 0", ["--batch.windows", "3"], "--batch.windows"),
-        ("seed: 0", ["--validation.every", "often"], "validation.every"),
+        ("seed: 0", ["--validation.every", "often"], "--validation.every: Expected"),
+        ("seed: 0", ["--model", "base/"], "--model is a section of the recipe; name its field, such as --model.path"),
     ],
 )
 def test_unknown_and_mistyped_fields_are_refused_by_name(
@@ -86,5 +87,11 @@ def test_help_is_instant_and_explains_each_option() -> None:
     assert time.perf_counter() - started < 2.0  # 0.4 s on a calm machine
     assert "torch" not in result.stderr
     assert "pyarrow" not in result.stderr
-    for words in ("--optimizer.lr", "Peak learning rate", "torchrun --nproc-per-node 8"):
+    for words in ("--optimizer.lr LR", "Peak learning rate. (default: 2e-05)", "torchrun --nproc-per-node 8"):
         assert words in result.stdout
+    assert "configuration file" not in result.stdout  # a section from another file: a second way to say the same
+
+
+def test_a_word_that_is_no_command_is_refused() -> None:
+    with pytest.raises(InputError, match="`chaku train merg`: there is only `chaku train merge`"):
+        main(["merg", "adapter/"])
