@@ -3,21 +3,20 @@
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from data_tools.workers import Workers
 from templates import InputError
 
-Tool = TypeVar("Tool")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 @contextmanager
-def ray_workers(tool: Tool, workers: int | None) -> Iterator[Workers[Tool]]:
-    """Actors with a tool each: so many, or as many as the cluster has processors.
+def ray_workers(pickled: bytes, workers: int | None) -> Iterator[Workers[Any]]:
+    """Actors with a tool each, unpickled there: so many, or as many as the cluster has processors.
 
     A cluster that is named by `RAY_ADDRESS` is used, else one is started here for the time of the block. Raises
     InputError where Ray is not installed.
@@ -33,19 +32,19 @@ def ray_workers(tool: Tool, workers: int | None) -> Iterator[Workers[Tool]]:
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
     try:
-        yield _Ray(tool, workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
+        yield _Ray(pickled, workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
     finally:
         if not was_running:
             ray.shutdown()
 
 
-class _Ray(Generic[Tool]):
+class _Ray:
     """Steps as batches of a dataset. Jobs wait in the object store, which spills to disk, not in this process."""
 
-    def __init__(self, tool: Tool, actors: int) -> None:
-        self._tool, self._actors = pickle.dumps(tool), actors
+    def __init__(self, pickled: bytes, actors: int) -> None:
+        self._tool, self._actors = pickled, actors
 
-    def map(self, step: Callable[[Tool, Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    def map(self, step: Callable[[Any, Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """The results, in the order of the jobs."""
         import ray
         import ray.data

@@ -3,6 +3,7 @@
 It hands back numbers, digests and bytes. The texts go to a file, so that memory does not grow with the dump.
 """
 
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from data_tools.documents import Documents, columns_of
 from data_tools.filters import features_of, filters_of
 from data_tools.ledger import Ledger
 from data_tools.limits import keep_pairs, teach_only_last
+from data_tools.manifest import describe_encoder
 from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.config import Rules
 from data_tools.shards import conversation_line, conversation_of_line
 from data_tools.split import Keys, keys_of
-from data_tools.windows import Piece, WindowMaker
+from data_tools.windows import Piece, WindowMaker, checked_header
 from templates.encoder import Encoder
+from templates.loading import load_encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,23 @@ class CutJob:
 
     lines: list[bytes]
     pieces: list[Piece]
+
+
+def load_maker(recipe: Recipe, *, template: str, model: str) -> "Maker":
+    """The maker with a template and a model's tokenizer.
+
+    Raises InputError where there is no such template or model, or the window is too small for the template.
+    """
+    encoder = load_encoder(template, model)
+    checked_header(encoder, window=recipe.window)
+    return Maker(recipe, encoder)
+
+
+def pickled_maker(recipe: Recipe, *, template: str, model: str) -> tuple[bytes, dict[str, object]]:
+    """A maker for other processes, with the fast engine if it serves, and what the manifest says of its encoder."""
+    maker = load_maker(recipe, template=template, model=model)
+    maker.encoder.choose_engine()
+    return pickle.dumps(maker), describe_encoder(maker.encoder, model=model)
 
 
 class Maker:

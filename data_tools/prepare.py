@@ -18,7 +18,7 @@ from data_tools.collected import Collected
 from data_tools.filters import decide_all, filters_of, report_row
 from data_tools.fitting import Fitted, fit
 from data_tools.ledger import rejected_by_rule, whole_ledger, write_ledger
-from data_tools.maker import Maker, Recipe
+from data_tools.maker import Maker, Recipe, load_maker, pickled_maker
 from data_tools.manifest import (
     FILE_NAME,
     PARTS,
@@ -36,12 +36,9 @@ from data_tools.records import Branches
 from data_tools.rules.config import Rules, describe_rules
 from data_tools.shards import write_windows
 from data_tools.split import copies, held_out
-from data_tools.windows import checked_header
 from data_tools.wording import in_words
-from data_tools.workers import Workers, how_many, warm_up, workers_for
+from data_tools.workers import Workers, apart, how_many, processes_for, warm_up, workers_for
 from templates import InputError
-from templates.encoder import Encoder
-from templates.loading import load_encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +69,12 @@ def prepare(options: Options) -> dict[str, Any]:
     """Do all of it and return the manifest. Raises InputError with one line for anything wrong with the input."""
     began = time.perf_counter()
     refuse_foreign(options.out, marker=FILE_NAME)
-    workers = how_many(options.workers, options.inputs)
-    if workers > 1 and options.engine == "local":
-        warm_up(["data_tools.maker"])
-    encoder = load_encoder(options.template, options.model)
-    checked_header(encoder, window=options.window)
-    if workers > 1:
-        encoder.choose_engine()
+    workers, encoder = _load(options)
     loaded = time.perf_counter()
-    recipe = Recipe(**{one.name: getattr(options, one.name) for one in fields(Recipe)})
     with ExitStack() as stack:
         folder = stack.enter_context(whole_directory(options.out, marker=FILE_NAME))
         made = stack.enter_context(Collected.in_folder(folder))
-        pool = stack.enter_context(_workers(options, Maker(recipe, encoder), workers))
+        pool = stack.enter_context(workers)
         _read(options, pool, made)
         decided = decide(made, options)
         parts = {
@@ -100,12 +90,21 @@ def prepare(options: Options) -> dict[str, Any]:
     return manifest
 
 
-def _workers(options: Options, maker: Maker, workers: int) -> AbstractContextManager[Workers[Maker]]:
+def _load(options: Options) -> tuple[AbstractContextManager[Workers[Maker]], dict[str, object]]:
+    """Where the work is done, and what the manifest says of the encoder, which is here only where the work is too."""
+    recipe = Recipe(**{one.name: getattr(options, one.name) for one in fields(Recipe)})
+    workers = how_many(options.workers, options.inputs)
+    if workers == 1 and options.engine == "local":
+        maker = load_maker(recipe, template=options.template, model=options.model)
+        return workers_for(maker, 1), describe_encoder(maker.encoder, model=options.model)
+    if options.engine == "local":
+        warm_up(["data_tools.maker", "transformers.utils.chat_template_utils"])
+    pickled, encoder = apart(pickled_maker, recipe, template=options.template, model=options.model)
     if options.engine == "ray":
         from data_tools.engine_ray import ray_workers
 
-        return ray_workers(maker, options.workers)
-    return workers_for(maker, workers)
+        return ray_workers(pickled, options.workers), encoder
+    return processes_for(pickled, workers), encoder
 
 
 def _read(options: Options, pool: Workers[Maker], made: Collected) -> None:
@@ -161,7 +160,12 @@ def decide(made: Collected, options: Options) -> Decided:
 
 
 def describe(
-    parts: Mapping[str, Fitted], ledger: pa.Table, made: Collected, *, options: Options, encoder: Encoder
+    parts: Mapping[str, Fitted],
+    ledger: pa.Table,
+    made: Collected,
+    *,
+    options: Options,
+    encoder: Mapping[str, object],
 ) -> dict[str, Any]:
     """The manifest, its sums checked against the windows."""
     by_part = {
@@ -180,7 +184,7 @@ def describe(
         if key != "rules"
     }
     return {
-        **describe_encoder(encoder, model=options.model),
+        **encoder,
         "window": options.window,
         "counts": total,
         "parts": by_part,

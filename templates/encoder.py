@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from templates.byte_level import bytes_of_piece
 from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values
@@ -19,6 +17,9 @@ from templates.spelling import Speller
 from templates.stop import missing_controls, stop_after
 from templates.swallow import swallow
 from templates.template import RenderError, Template, own_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
 # What is not sent along to another process: caches, and what takes seconds to load there.
@@ -37,7 +38,7 @@ class Encoder:
     'Hello!</s>'
     """
 
-    def __init__(self, template: Template, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, template: Template, tokenizer: "PreTrainedTokenizerBase") -> None:
         if not tokenizer.is_fast:
             raise InputError(f"{tokenizer.name_or_path}: its tokenizer has no tokenizer.json (a `tokenizers` backend)")
         self.template = template

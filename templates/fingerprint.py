@@ -4,9 +4,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Fingerprint:
         return sorted(key for key in self.parts | other.parts if self.parts.get(key) != other.parts.get(key))
 
 
-def fingerprint_of(template_text: str, tokenizer: PreTrainedTokenizerBase) -> Fingerprint:
+def fingerprint_of(template_text: str, tokenizer: "PreTrainedTokenizerBase") -> Fingerprint:
     """The fingerprint of a template, in the form in which it is exported for the tokenizer, with the tokenizer."""
     parts = {
         "template": _sha256(template_text),
@@ -32,7 +33,7 @@ def fingerprint_of(template_text: str, tokenizer: PreTrainedTokenizerBase) -> Fi
     return Fingerprint(digest=_sha256(json.dumps(parts, sort_keys=True)), parts=parts)
 
 
-def _canonical(tokenizer: PreTrainedTokenizerBase) -> str:
+def _canonical(tokenizer: "PreTrainedTokenizerBase") -> str:
     # Truncation and padding are the state of the last call, not a property of the tokenizer.
     spec: dict[str, Any] = {**json.loads(tokenizer.backend_tokenizer.to_str()), "truncation": None, "padding": None}
     return json.dumps([spec, tokenizer.bos_token, tokenizer.eos_token], sort_keys=True, ensure_ascii=False)

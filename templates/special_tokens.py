@@ -1,15 +1,18 @@
 """Which special tokens a template may write for a tokenizer."""
 
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from templates.conversation import Message
 from templates.errors import InputError
 from templates.template import RenderError, Template, own_template
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _BOS = "\ue000"
 
 
-def special_tokens_of(template: Template, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+def special_tokens_of(template: Template, tokenizer: "PreTrainedTokenizerBase") -> dict[str, str]:
     """The special tokens that a template may write: those of the tokenizer, for the model's own template.
 
     For any other, BOS is empty where the model was not trained to see it first: a model expects it where its tokenizer
@@ -26,7 +29,7 @@ def special_tokens_of(template: Template, tokenizer: PreTrainedTokenizerBase) ->
     return {**named, "bos_token": bos or ""}
 
 
-def _own_template_opens_with_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
+def _own_template_opens_with_bos(tokenizer: "PreTrainedTokenizerBase") -> bool:
     text, hello = own_template(tokenizer), [Message(role="user", content="Hello")]
     if not text:
         return False
