@@ -31,7 +31,7 @@ help:
 	@echo "            seeds -> instruction data -> windows -> training -> vLLM, on the same model"
 	@echo "            TARGET=52000  TEACHER=URL  BUDGET=2M  MAX_TOKENS=3072  RECIPE=file.yaml  MODEL, STEPS, ONCE as above"
 	@echo "make test   lint, unit tests, end-to-end tests with vLLM, browser tests with Chromium"
-	@echo "make unit   lint and unit tests alone (a minute)"
+	@echo "make unit   lint and unit tests alone (four minutes on two cores)"
 
 demo: .venv/.serve
 	@$(BIN)/python examples/demo.py --dump "$(DATA)" $(if $(MODEL),--model "$(MODEL)") \
