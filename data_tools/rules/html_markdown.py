@@ -1,6 +1,7 @@
 """A reply that ChatGPT's page rendered to HTML, back to the markdown it was written in.
 
-Lexbor parses the HTML as a browser does and writes it out well-formed; one pass over those tags writes the markdown.
+Lexbor parses the HTML as a browser does and writes it out well-formed; one pass over that writes the markdown, whole
+paragraphs, items and code blocks at once where nothing stands in them that needs care.
 Text is not escaped: the page shows `2 * 3` for `2 * 3`, and that is what the model wrote.
 """
 
@@ -9,6 +10,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from data_tools.rules.markdown_inline import as_marks
 from data_tools.rules.markdown_writer import MarkdownWriter
 from data_tools.rules.tangled import is_tangled
 
@@ -19,6 +21,20 @@ _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 # A comment, or a tag; both are whole, as Lexbor wrote them. A tag may be called `th<!--`, which begins no comment.
 _TAG = re.compile(r'<!--.*?-->|<(/?)([a-z][^\s/>]*)((?:[^>"]++|"[^"]*")*)>', re.DOTALL)
+# Text with emphasis and code in it that hold nothing else, and need no care for spaces: as most paragraphs are.
+_TIGHT = r"[^\s<`][^<`\n]*+(?<!\s)"
+_RUN = f"[^<]++|<strong>{_TIGHT}</strong>|<em>{_TIGHT}</em>|<code>{_TIGHT}</code>"
+# Within `<pre>`, what only colours the code or stands around it.
+_COLOURED = r'(?:[^<]++|<(?!!|/?pre[\s>]|br[\s>]|code[\s>])/?[a-z][^\s/>]*+(?:[^>"]++|"[^"]*")*+>)*+'
+# In one match what can be written at once; tags alone, comments, and a lone < beside.
+_TOKEN = re.compile(
+    rf"(?P<run>(?:{_RUN})++)"
+    rf"|(?P<leaf><(?P<leaf_name>p|li|td|th|h[1-6])>(?P<leaf_text>(?:{_RUN})*+)</(?P=leaf_name)>[ \n]*+)"
+    rf'|(?P<pre><pre(?:\s(?:[^>"]++|"[^"]*")*+)?>(?P<header>{_COLOURED})'
+    rf'<code(?P<of_code>(?:\s(?:[^>"]++|"[^"]*")*+)?)>(?P<code>{_COLOURED})</pre>[ \n]*+)'
+    r'|<!--.*?-->|(?P<tag><(?P<closing>/?)(?P<name>[a-z][^\s/>]*)(?P<attributes>(?:[^>"]++|"[^"]*")*)>)|(?P<stray><)',
+    re.DOTALL,
+)
 _UNSEEN = (
     *("script", "style", "svg", "button", "noscript", "template", "iframe", "textarea", "noembed", "noframes", "xmp"),
     *("plaintext", "title", "head"),
@@ -62,21 +78,45 @@ def to_markdown(html: str) -> str:
     'Run `ls`:\\n\\n```bash\\nls -l\\n```'
     """
     writer = MarkdownWriter()
-    parts = _TAG.split(_normalised(html))
-    if parts[0]:
-        writer.text(_unescape(parts[0]))
-    for at in range(1, len(parts), 4):
-        closing, name, attributes, text = parts[at : at + 4]
-        if name is None or name == "span":  # a comment, or the colour of a word in code
-            pass
-        elif closing:
-            writer.close(name)
-        else:
-            writer.open(name, attributes)
-        if text:
-            writer.text(_unescape(text))
+    for found in _TOKEN.finditer(_normalised(html)):
+        kind = found.lastgroup
+        if kind == "tag":
+            _write_tag(writer, found["closing"], found["name"], found["attributes"])
+        elif not writer.is_plain:
+            _write_tags(writer, found[0])
+        elif kind in ("run", "stray"):
+            writer.run(_unescape(as_marks(found[0])))
+        elif kind == "leaf":
+            writer.leaf(found["leaf_name"], _unescape(as_marks(found["leaf_text"])))
+        elif kind == "pre":
+            writer.code_block(_shown(found["header"]), _shown(found["code"]), found["of_code"])
     markdown = writer.finish()
     return f"```html\n{markdown}\n```" if is_html(markdown) else markdown
+
+
+def _write_tags(writer: MarkdownWriter, html: str) -> None:
+    """Write tag by tag, as it has to be where emphasis or a code block is open around them."""
+    parts = _TAG.split(html)
+    if parts[0]:
+        writer.text(_unescape(parts[0]))
+    for closing, name, attributes, text in zip(parts[1::4], parts[2::4], parts[3::4], parts[4::4], strict=True):
+        if name is not None:
+            _write_tag(writer, closing, name, attributes)
+        if text:
+            writer.text(_unescape(text))
+
+
+def _write_tag(writer: MarkdownWriter, closing: str, name: str, attributes: str) -> None:
+    if name == "span":  # the colour of a word in code
+        return
+    if closing:
+        writer.close(name)
+    else:
+        writer.open(name, attributes)
+
+
+def _shown(coloured: str) -> str:
+    return _unescape(_TAG.sub("", coloured) if "<" in coloured else coloured)
 
 
 def _unescape(text: str) -> str:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from data_tools.rules.markdown_inline import MARKS, Inline, attribute
+from data_tools.rules.markdown_inline import MARKS, Inline, attribute, tidy
 
 _LANGUAGE = re.compile(r"\blang(?:uage)?-([^\s\"]*)")
 _BACKTICKS = re.compile(r"^ *(`{3,})", re.MULTILINE)
 _HEADER_BUTTONS = ("Copy code", "Copied!", "Copy", "Edit")
 _LINE_START = re.compile(r"\n(?=[^\n])")
+_CELLS = ("td", "th")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = (
     *("div", "section", "article", "header", "footer", "main", "aside", "nav", "address", "center", "body", "html"),
@@ -101,6 +102,39 @@ class MarkdownWriter:
         else:
             self._inline.text(text)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether neither a code block nor emphasis is open: then `run`, `leaf` and `code_block` can write at once."""
+        return self._code is None and not self._inline.is_open
+
+    def run(self, text: str) -> None:
+        """A text with its marks, its entities resolved."""
+        self._inline.text(text)
+
+    def leaf(self, name: str, text: str) -> None:
+        """A paragraph, item, cell or heading that holds nothing but such a text."""
+        self._end_block()
+        block = tidy(text)
+        if name == "p":
+            if block:
+                self._containers[-1].loose = True
+                self._containers[-1].blocks.append(block)
+        elif name == "li":
+            self._add_item(block, loose=False)
+        elif name in _CELLS:
+            self._rule_cell("")
+            self._add_cell(block)
+        else:
+            self._add_heading(name, block)
+
+    def code_block(self, header: str, code: str, attributes: str) -> None:
+        """A `<pre>`: the text before its `<code>`, its code, and the attributes of that `<code>`."""
+        block = _CodeBlock(header=[header])
+        block.open(attributes)
+        block.text(code)
+        self._end_block()
+        self._containers[-1].blocks.append(block.fence())
+
     def finish(self) -> str:
         """The markdown of all that was written."""
         self._end_block()
@@ -130,9 +164,12 @@ class MarkdownWriter:
         container.loose |= len(container.blocks) > before
 
     def _close_heading(self, name: str) -> None:
-        text = self._inline.take().replace("\n", " ")
+        self._add_heading(name, self._inline.take())
+
+    def _add_heading(self, name: str, text: str) -> None:
         if text:
-            self._containers[-1].blocks.append(f"{'#' * int(name[1])} {text}")
+            line = text.replace("\n", " ")
+            self._containers[-1].blocks.append(f"{'#' * int(name[1])} {line}")
 
     def _close_quote(self) -> None:
         quoted = "\n\n".join(self._close_container().blocks)
@@ -147,15 +184,17 @@ class MarkdownWriter:
         self._open_container((int(start) if start.isdecimal() else 1) if name == "ol" else None)
 
     def _close_item(self) -> None:
-        """Hand the item's text to its list: the marker, then each further line indented by the marker's width."""
         item = self._close_container()
+        self._add_item(_joined(item), loose=item.loose)
+
+    def _add_item(self, text: str, *, loose: bool) -> None:
+        """Hand an item's text to its list: the marker, then each further line indented by the marker's width."""
         parent = self._containers[-1]
         marker = "- "
         if parent.number is not None:
             marker = f"{parent.number}. "
             parent.number += 1
-        parent.loose |= item.loose
-        text = _joined(item)
+        parent.loose |= loose
         if "\n" in text and len(self._containers) < _DEEPEST:
             text = _LINE_START.sub("\n" + " " * len(marker), text)
         parent.blocks.append((marker + text).rstrip())
@@ -183,11 +222,16 @@ class MarkdownWriter:
 
     def _open_cell(self, _: str, attributes: str) -> None:
         self._open_container()
+        self._rule_cell(attributes)
+
+    def _rule_cell(self, attributes: str) -> None:
         if self._tables and len(self._tables[-1].rows) == 1:
             self._tables[-1].rules.append(_rule(attributes))
 
     def _close_cell(self) -> None:
-        text = "\n".join(self._close_container().blocks)
+        self._add_cell("\n".join(self._close_container().blocks))
+
+    def _add_cell(self, text: str) -> None:
         if self._tables and self._tables[-1].rows:
             self._tables[-1].rows[-1].append(text.replace("|", "\\|").replace("\n", "<br>"))
         elif text:  # a cell that broken HTML left outside of any table
@@ -238,7 +282,7 @@ _OPENERS: dict[str, Callable[[MarkdownWriter, str, str], None]] = {
     **dict.fromkeys((*_HEADINGS, *_BLOCKS, "p"), lambda writer, *_: writer._end_block()),
     **dict.fromkeys(("ul", "ol"), MarkdownWriter._open_list),
     **dict.fromkeys(("li", "blockquote"), lambda writer, *_: writer._open_container()),
-    **dict.fromkeys(("td", "th"), MarkdownWriter._open_cell),
+    **dict.fromkeys(_CELLS, MarkdownWriter._open_cell),
     "table": lambda writer, *_: writer._open_table(),
     "tr": lambda writer, *_: writer._open_row(),
     **dict.fromkeys(MARKS, lambda writer, name, attributes: writer._inline.open(name, attributes)),
@@ -253,7 +297,7 @@ _CLOSERS: dict[str, Callable[[MarkdownWriter, str], None]] = {
     **dict.fromkeys(_BLOCKS, lambda writer, _: writer._end_block()),
     **dict.fromkeys(_HEADINGS, MarkdownWriter._close_heading),
     **dict.fromkeys(("ul", "ol"), lambda writer, _: writer._close_list()),
-    **dict.fromkeys(("td", "th"), lambda writer, _: writer._close_cell()),
+    **dict.fromkeys(_CELLS, lambda writer, _: writer._close_cell()),
     **dict.fromkeys(MARKS, lambda writer, name: writer._inline.close(name)),
     "p": lambda writer, _: writer._close_paragraph(),
     "li": lambda writer, _: writer._close_item(),

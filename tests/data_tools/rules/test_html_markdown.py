@@ -2,9 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from data_tools.rules.html_markdown import is_html, to_markdown
+from data_tools.rules.html_markdown import _normalised, _write_tags, is_html, to_markdown
+from data_tools.rules.markdown_writer import MarkdownWriter
 
 SVG = '<svg stroke="currentColor" viewBox="0 0 24 24" class="h-4 w-4"><path d="M16 4h2"></path></svg>'
 BAR = "flex items-center relative text-gray-200 bg-gray-800 px-4 py-2 text-xs font-sans"
@@ -59,6 +62,7 @@ def test_code_of_every_generation(generation: str) -> None:
          "See [the page](https://a.example/?x=1&y=2)."),
         ('<div><p><a href="https://a.example">https://a.example</a></p></div>', "https://a.example"),
         ('<div><p>A <img src="cat.png" alt="grey cat"> sits.</p></div>', "A grey cat sits."),
+        ('<div><p><img src="cat.png"> sits.</p></div>', "sits."),
         ("<div><h2>Title <code>x</code></h2><p>a</p><hr><h3>Sub</h3></div>", "## Title `x`\n\na\n\n---\n\n### Sub"),
         ("<div><blockquote><p>a</p><p>b</p></blockquote></div>", "> a\n>\n> b"),
         ("<div><ul><li>a</li><li>b<ul><li>c</li></ul></li></ul></div>", "- a\n- b\n  - c"),
@@ -128,6 +132,48 @@ def test_broken_and_deep_html_is_mended_in_linear_time() -> None:
     assert is_html(deep)
     assert to_markdown(deep).count("- x") == 150
     assert not is_html(deep.replace("x", "<ul><li>x</li></ul>" * 9 + "<ul><li>x" * 9))
+
+
+TAGS = (
+    *("p", "p", "p", "li", "li", "strong", "strong", "em", "code", "code", "span", "div", "ul", "ol"),
+    *("td", "th", "tr", "table", "pre", "h2", "a", "b", "img", "blockquote"),
+)
+TEXTS = st.sampled_from(
+    [
+        "a",
+        " b",
+        "c ",
+        "\n",
+        " \n ",
+        "  ",
+        "\n\n\n",
+        "`",
+        "&lt;div&gt;",
+        "&amp;amp;",
+        "&nbsp;",
+        "\u3000",
+        "x  y",
+        "* z",
+        "\t",
+    ]
+)
+PIECES = st.one_of(
+    TEXTS,
+    st.sampled_from(["<br>", "<hr>", "<!--x-->", '<code class="language-py">', '<a href="x>y">', '<span title="<p>">']),
+    st.builds("<{}{}>".format, st.sampled_from(["", "/"]), st.sampled_from(TAGS)),
+    st.builds("<{0}>{1}{2}{3}</{0}>".format, st.sampled_from(TAGS), TEXTS, TEXTS, TEXTS),
+    st.builds("<pre><div>{1}</div><code{0}>{1}<span class='k'>{2}</span></code></pre>".format,
+              st.sampled_from(["", " class='language-c'"]), TEXTS, TEXTS),
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=30).map("".join))
+def test_what_is_written_at_once_is_what_its_tags_make_one_by_one(inner: str) -> None:
+    html = f"<div>{inner}</div>"
+    writer = MarkdownWriter()
+    _write_tags(writer, _normalised(html))
+    markdown = writer.finish()
+    assert to_markdown(html) == (f"```html\n{markdown}\n```" if is_html(markdown) else markdown)
 
 
 def test_real_records_keep_their_code_tables_and_numbers(shared_data: Path) -> None:
