@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from data_tools.pieces import JOINED, join_pieces
 from data_tools.progress import Report
 from data_tools.readers import parse, read_records
 from data_tools.records import Branches, RawRecord, Record
@@ -33,9 +34,15 @@ def clean_dumps(
     `workers`: processes; None takes one for each core where the dumps are big. `format` and `branches`: see
     `read_records` and `parse`.
     """
-    raws = (raw for path in paths for raw in read_records(path, format=format, report=report))
+    raws = read_dumps(paths, rules=rules, format=format, report=report)
     with workers_for((rules, branches), how_many(workers, paths)) as pool:
         yield from pool.map(_clean, batches_of(raws))
+
+
+def read_dumps(paths: Sequence[Path], *, rules: Rules, format: str | None, report: Report) -> Iterator[RawRecord]:
+    """The records of dumps, pieces of split conversations joined where the rules say so."""
+    raws = (raw for path in paths for raw in read_records(path, format=format, report=report))
+    return join_pieces(raws) if rules.split_pieces == "join" else raws
 
 
 def batches_of(raws: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
@@ -63,5 +70,6 @@ def clean_batch(batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branch
     records = [record for raw in batch for record in parse(raw, branches=branches)]
     for record in records:
         counts.update(clean_record(record, rules))
+        counts.update(JOINED for turn in record.turns if turn.joined)
         repair(record, leading_reply=rules.leading_reply)
     return records, counts

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data_tools.pieces import JOINED
 from data_tools.records import Record, Turn
 from data_tools.windows import Fate
 from templates import Message
@@ -57,7 +58,7 @@ class Ledger:
                 self._add_kept(record, turn, fate, message)
 
     def _add_kept(self, record: Record, turn: Turn, fate: Fate, message: int) -> None:
-        rule = turn.rule or fate.changed.get(message, "")
+        rule = turn.rule or fate.changed.get(message, "") or (JOINED if turn.joined else "")
         # A merged message's tokens stand in the row of its first turn.
         tokens = fate.supervised[message] if turn.rule != "merged" else 0
         if message in fate.rejected:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from data_tools.documents import Rows
 from data_tools.ledger import turn_counts
+from data_tools.pieces import JOINED
 from data_tools.readers import input_files
 from data_tools.rules.cleaner import PHRASE
 from data_tools.rules.text import RULES
@@ -62,7 +63,8 @@ def describe_inputs(paths: Sequence[Path]) -> list[dict[str, object]]:
 
 
 def describe_cleaning(changed: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """The cleaning rules in their order: version, and how many turns each changed; and the hits of each blocked phrase.
+    """The cleaning rules in their order: version, and how many turns each changed; after them the turns of joined
+    pieces, and the hits of each blocked phrase.
 
     >>> describe_cleaning({"zero_width": 3, "blocked_phrase: as an AI": 2})["blocked_phrase"]
     {'version': 1, 'turns_with': {'as an AI': 2}}
@@ -70,6 +72,8 @@ def describe_cleaning(changed: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     described: dict[str, dict[str, Any]] = {
         rule.name: {"version": rule.version, "turns_changed": changed.get(rule.name, 0)} for rule in RULES
     }
+    if changed.get(JOINED):
+        described[JOINED] = {"version": 1, "turns_joined": changed[JOINED]}
     hits = {name.removeprefix(PHRASE): turns for name, turns in changed.items() if name.startswith(PHRASE)}
     if hits:
         ordered = dict(sorted(hits.items(), key=lambda hit: (-hit[1], hit[0])))

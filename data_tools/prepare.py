@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_tools.atomic import refuse_foreign, whole_directory
-from data_tools.cleaning import batches_of
+from data_tools.cleaning import batches_of, read_dumps
 from data_tools.collected import Collected
 from data_tools.filters import decide_all, filters_of, report_row
 from data_tools.fitting import Fitted, fit
@@ -31,7 +31,6 @@ from data_tools.manifest import (
 )
 from data_tools.plain import json_line, size_of
 from data_tools.progress import progress
-from data_tools.readers import read_records
 from data_tools.records import Branches
 from data_tools.rules.config import Rules, describe_rules
 from data_tools.shards import write_windows
@@ -110,7 +109,7 @@ def _load(options: Options) -> tuple[AbstractContextManager[Workers[Maker]], dic
 def _read(options: Options, pool: Workers[Maker], made: Collected) -> None:
     """All records, batch by batch, to documents."""
     with progress("prepare", total=size_of(options.inputs)) as report:
-        raws = (raw for path in options.inputs for raw in read_records(path, format=options.format, report=report))
+        raws = read_dumps(options.inputs, rules=options.rules, format=options.format, report=report)
         for batch in pool.map(Maker.make, batches_of(raws)):
             made.add(batch)
 

@@ -26,7 +26,8 @@ class RawRecord:
     """One value of a dump as it was read: `index` counts the records of `file` from 0.
 
     `format` is one of `FORMATS`; where it is empty, the value's shape decides. `rule` names why the reader rejects the
-    record as a whole; `line` is then where it begins, counted from 1, if its file has lines.
+    record as a whole; `line` is then where it begins, counted from 1, if its file has lines. `joined` counts the pieces
+    of a split conversation that were joined to it; its turns from `own_turns` on are theirs.
     """
 
     file: str
@@ -35,6 +36,8 @@ class RawRecord:
     format: str = ""
     rule: str = ""
     line: int = 0
+    joined: int = 0
+    own_turns: int = 0
 
 
 @dataclass(slots=True)
@@ -43,7 +46,8 @@ class Turn:
     a `tools` key).
 
     `rule` names what decided its fate: why it is rejected, or `merged` where it joined the turn before it. `train`
-    is the dump's own word on whether a reply carries loss; None where it says nothing.
+    is the dump's own word on whether a reply carries loss; None where it says nothing. `joined`: it stood in a further
+    piece of a split conversation, a record of its own.
     """
 
     index: int
@@ -51,6 +55,7 @@ class Turn:
     text: str
     rule: str = ""
     train: bool | None = None
+    joined: bool = False
 
 
 @dataclass(slots=True)

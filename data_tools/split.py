@@ -3,16 +3,14 @@
 All is decided on digests of 16 bytes, so that the texts need not be in memory.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from data_tools.pieces import piece_of
 from data_tools.records import Record
 
-# ShareGPT's ids have seven characters; a number after them counts the pieces, or branches, of one conversation.
-_PIECE = re.compile(r"([A-Za-z0-9_-]{7,})_\d+")
 # Two conversations that share a pair of at least this many characters belong together; shorter ones are small talk.
 _LONG_PAIR = 200
 # The held-out part is full when it lacks less than this share of its size.
@@ -131,8 +129,8 @@ def _groups(keys: Sequence[Keys]) -> list[list[int]]:
 
 
 def _shared_keys(record: Record) -> list[bytes]:
-    piece = _PIECE.fullmatch(record.id)
-    keys = [piece[1].encode()] if piece and record.messages else []
+    piece = piece_of(record.id)
+    keys = [piece.base.encode()] if piece and record.messages else []
     for question, reply in zip(record.messages, record.messages[1:], strict=False):
         if question.role == "user" and len(question.content) + len(reply.content) >= _LONG_PAIR:
             keys.append(_digest(*(" ".join(text.casefold().split()) for text in (question.content, reply.content))))

@@ -35,11 +35,12 @@ def rejected_table(manifest: Mapping[str, Any]) -> Table:
 
 
 def cleaning_table(cleaning: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The cleaning rules in their order, and how many turns each changed; block lists change none."""
+    """The cleaning rules in their order, and how many turns each changed or joined; block lists change none."""
     table = _table("cleaning rules", "rule", "version", "turns changed")
     for rule, done in cleaning.items():
-        if "turns_changed" in done:
-            table.add_row(Text(rule), str(done["version"]), f"{done['turns_changed']:,}")
+        turns = done.get("turns_changed", done.get("turns_joined"))
+        if turns is not None:
+            table.add_row(Text(rule), str(done["version"]), f"{turns:,}")
     return table
 
 

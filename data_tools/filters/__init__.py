@@ -1,4 +1,4 @@
-"""What rejects whole conversations: their language, copies of earlier ones, questions of an evaluation.
+"""What rejects whole conversations: pieces of split ones, their language, copies, questions of an evaluation.
 
 A filter works in two steps, so that dumps of any size stream through it: `features` makes a small value of each
 conversation, in any process; `decide` sees all values in input order, in one process.
@@ -34,6 +34,10 @@ def filters_of(rules: Rules) -> list[Filter]:
     Raises InputError where a language is not known, or a file of questions cannot be read.
     """
     chosen: list[Filter] = []
+    if rules.split_pieces == "drop":
+        from data_tools.filters.split_pieces import SplitPieceFilter
+
+        chosen.append(SplitPieceFilter())
     if rules.languages:
         from data_tools.filters.language import LanguageFilter
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_tools.cleaning import read_dumps
 from data_tools.limits import keep_pairs
 from data_tools.manifest import FILE_NAME
 from data_tools.progress import Report
-from data_tools.readers import parse, read_records
+from data_tools.readers import parse
 from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.cleaner import DEFAULT_RULES, clean_record, clean_text
 from data_tools.rules.config import Rules, rules_of
@@ -84,7 +85,7 @@ def reread(
 def _raws(path: Path, way: Way, report: Report) -> Iterator[RawRecord]:
     """The records of a file; none where it is one of a folder's files that are no dumps, as the ledger says."""
     try:
-        yield from read_records(path, format=way.format, report=report)
+        yield from read_dumps([path], rules=way.rules, format=way.format, report=report)
     except InputError:
         return
 

@@ -70,7 +70,9 @@ def parse(raw: RawRecord, *, branches: Branches = "main") -> list[Record]:
     if name not in _READERS:
         return [bad_record(raw, raw.rule or "no_conversations", id_of(raw, value))]
     records = _READERS[name].parse(raw, value, branches)
-    if raw.rule:
-        for record in records:
+    for record in records:
+        if raw.rule:
             record.reject(raw.rule)
+        for turn in record.turns if raw.joined else ():
+            turn.joined = turn.index >= raw.own_turns
     return records

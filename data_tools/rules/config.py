@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +31,7 @@ class Rules:
     blocked_phrases: tuple[str, ...] = ()
     blocked_roles: Roles = ("assistant",)
     leading_reply: Literal["reject", "context"] = "reject"
+    split_pieces: Literal["keep", "join", "drop"] = "keep"
     languages: tuple[str, ...] = ()
     unknown_language: Literal["keep", "reject"] = "keep"
     near_duplicate: float = 0.0
@@ -80,7 +80,7 @@ def describe_rules(rules: Rules) -> dict[str, Any]:
             "too_long": rules.too_long,
             "blocked_phrase": {"files": list(rules.block_lists), "roles": list(rules.blocked_roles)},
         },
-        "roles": {"leading_reply": rules.leading_reply},
+        "roles": {"leading_reply": rules.leading_reply, "split_pieces": rules.split_pieces},
         "filters": {
             "language": {"keep": list(rules.languages), "unknown": rules.unknown_language},
             "near_duplicate": rules.near_duplicate,
@@ -184,9 +184,9 @@ def _blocked(reader: _Reader, value: object) -> dict[str, Any]:
 
 
 def _roles(reader: _Reader, value: object) -> dict[str, Any]:
-    given = reader.known("roles", value, {"leading_reply": None})
-    read = partial(reader.choice, choices=("reject", "context"))
-    return {name: read(f"roles.{name}", one) for name, one in given.items()}
+    choices = {"leading_reply": ("reject", "context"), "split_pieces": ("keep", "join", "drop")}
+    given = reader.known("roles", value, choices)
+    return {name: reader.choice(f"roles.{name}", one, choices=choices[name]) for name, one in given.items()}
 
 
 def _filters(reader: _Reader, value: object) -> dict[str, Any]:

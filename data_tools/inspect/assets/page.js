@@ -16,8 +16,8 @@ function drawRejected() {
 
 function drawCleaning() {
   // Block lists change no text: they count the turns that hold each phrase.
-  const changed = Object.entries(overview.cleaning).filter(([, done]) => "turns_changed" in done);
-  const rows = changed.map(([rule, done]) => [rule, done.version, done.turns_changed]);
+  const changed = Object.entries(overview.cleaning).filter(([, done]) => "turns_changed" in done || "turns_joined" in done);
+  const rows = changed.map(([rule, done]) => [rule, done.version, done.turns_changed ?? done.turns_joined]);
   const phrases = Object.entries(overview.cleaning.blocked_phrase?.turns_with ?? {});
   if (phrases.length) {
     document.getElementById("view-cleaning").append(el("div", { class: "card" }, el("h2", {}, "Blocked phrases"), table(["phrase", "turns with it"], phrases)));

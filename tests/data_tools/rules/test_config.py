@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from data_tools.records import Record, Turn
+from data_tools.rules.blocked import BlockList
+from data_tools.rules.cleaner import clean_record
 from data_tools.rules.config import Rules, describe_rules, load_rules
 from data_tools.rules.text import RULES
-from templates import InputError
+from templates import InputError, Role
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "rules.yaml"
 
@@ -40,6 +43,28 @@ def test_rules_travel_to_other_processes_and_back_to_a_file(tmp_path: Path) -> N
     assert load_rules(written(tmp_path / ".", yaml.safe_dump(describe_rules(rules)))) == rules
 
 
+def test_the_sample_block_list_finds_whole_phrases_in_replies_alone(tmp_path: Path) -> None:
+    rules = load_rules(
+        written(tmp_path, f"reject: {{blocked_phrase: {{files: [{EXAMPLE.with_name('block_list.txt')}]}}}}")
+    )
+    assert len(rules.blocked_phrases) == len(set(rules.blocked_phrases)) > 20
+    said = "I am sorry. As an AI  language model, I'm trained by OpenAI."
+    turns: list[tuple[Role, str]] = [
+        ("user", said),
+        ("assistant", said),
+        ("assistant", "Our training database is as an air model is."),
+    ]
+    record = Record("a", "a.json", 0, [Turn(at, role, text) for at, (role, text) in enumerate(turns)])
+    counts = clean_record(record, rules)
+    assert [turn.rule for turn in record.turns] == ["", "blocked_phrase", ""]
+    assert {phrase: turns for phrase, turns in counts.items() if phrase.startswith("blocked")} == {
+        "blocked_phrase: as an AI language model": 1,
+        "blocked_phrase: trained by OpenAI": 1,
+    }
+    for phrase in rules.blocked_phrases:
+        assert phrase in BlockList(rules.blocked_phrases).find(f"So: {phrase}.")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -49,6 +74,7 @@ def test_rules_travel_to_other_processes_and_back_to_a_file(tmp_path: Path) -> N
         ("reject: {too_long: -1}", r"reject\.too_long: -1 is not right here"),
         ("reject: {refused_by_interface: 1}", r"reject\.refused_by_interface: 1 is not right here; give true or false"),
         ("reject: {blocked_phrase: {files: [none.txt]}}", r"none\.txt: cannot be read"),
+        ("roles: {split_pieces: split}", r"roles\.split_pieces: 'split' is not right here; give keep or join or drop"),
         ("roles: {leading_reply: keep}", r"roles\.leading_reply: 'keep' is not right here; give reject or context"),
         ("filters: {near_duplicate: 80}", r"filters\.near_duplicate: 80 is not right here"),
         ("filters: {language: [en]}", r"filters\.language: \['en'\] is not right here; give a mapping"),
