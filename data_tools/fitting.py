@@ -35,8 +35,11 @@ def fit(made: Collected, numbers: Sequence[int], pool: Workers[Maker], *, window
     windows = pack(documents.lengths(), window=window, seed=seed)
     if sum(documents.lengths()) < FULL_ENOUGH * len(windows) * window:
         cuts = cuts_to_fit(documents.lengths(), documents.pairs(), window=window)
-        documents = _cut(documents, cuts, made, pool)
-        windows = pack(documents.lengths(), window=window, seed=seed)
+        smaller = _cut(documents, cuts, made, pool)
+        fuller = pack(smaller.lengths(), window=window, seed=seed)
+        # Each cut costs a system prompt more and takes context away: only fewer windows are worth that.
+        if len(fuller) < len(windows):
+            documents, windows = smaller, fuller
     return Fitted(len(numbers), documents, windows)
 
 

@@ -139,6 +139,15 @@ def test_a_dump_without_a_reply_leaves_no_output(options: Options, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["dump.json"]
 
 
+def test_a_long_talk_of_short_turns_is_not_cut_to_pieces_that_save_no_window(options: Options, tmp_path: Path) -> None:
+    turns = [{"from": "gpt" if n % 2 else "human", "value": f"turn {n % 10} of a talk"} for n in range(240)]
+    dump = tmp_path / "dump.json"
+    dump.write_text(json.dumps([{"id": "long", "conversations": turns}]))
+    counts = prepare(replace(options, inputs=(dump,), out=tmp_path / "data", window=512))["counts"]
+    assert counts["turns_trained"] == 120
+    assert counts["documents"] == counts["windows"] < 9
+
+
 def test_the_real_dump_is_full_and_complete(options: Options, shared_data: Path, tmp_path: Path) -> None:
     dump = shared_data / "sharegpt" / "sharegpt_508.json"
     made = prepare(replace(options, inputs=(dump,), out=tmp_path / "data"))
