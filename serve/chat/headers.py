@@ -14,6 +14,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Gradio sets styles on elements, so inline styles stay allowed; a reply's inline scripts and images do not get through.
+# Only Gradio's page has scripts in itself, and holds nothing that people wrote: it alone is given nonces and labels.
+_GRADIO = "/"
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -31,9 +33,9 @@ _POLICY = "; ".join(
 
 
 class PageHeaders:
-    """Adds a content security policy and its companions to every response, and the nonce to the page's own scripts.
+    """Adds a content security policy and its companions to every response, and the nonce to Gradio's own scripts.
 
-    A page's labels become texts of the reader's language on the way.
+    The labels of Gradio's page become texts of the reader's language on the way.
     """
 
     def __init__(self, app: App) -> None:
@@ -51,7 +53,7 @@ class PageHeaders:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *_headers(nonce)]
-                if _is_page(message):
+                if scope["path"] == _GRADIO and _is_page(message):
                     start.update(message)
                     return
             elif start:
@@ -73,6 +75,10 @@ def _headers(nonce: str) -> list[tuple[bytes, bytes]]:
         (b"content-security-policy", _POLICY.format(nonce=nonce).encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        (b"x-dns-prefetch-control", b"off"),  # a link's host would be looked up before anybody follows it
     ]
 
 

@@ -27,6 +27,7 @@ from serve.chat.icons import icon
 _DELIMITERS = (("$$", "$$", True), (r"\[", r"\]", True), (r"\(", r"\)", False))
 _LONGEST_FORMULA = 2000
 _LONGEST_HIGHLIGHT = 50_000
+_LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 _OPENING = re.compile(r"^ {0,3}(\$\$|\\\[)", re.MULTILINE)
 _CLOSING = {"$$": "$$", r"\[": r"\]"}
 # Whatever else LaTeX can set (links, styles, classes) is left out.
@@ -105,6 +106,11 @@ def _link(self: RendererHTML, tokens: Sequence[Token], at: int, options: Options
     return str(self.renderToken(tokens, at, options, env))
 
 
+def _is_link(url: str) -> bool:
+    """Whether an address may be followed: to the web, or a letter; none that runs, nor one of this page's own."""
+    return bool(_LINK.match(url))
+
+
 def _image(self: RendererHTML, tokens: Sequence[Token], at: int, _options: OptionsDict, _env: EnvType) -> str:
     """A picture is named, never loaded: its address would learn who reads, and when."""
     return f"<em>[{escape(tokens[at].content or 'image')}]</em>"
@@ -173,6 +179,7 @@ def _closes(state: StateBlock, line: int, earliest: int, closing: str) -> bool:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table", "strikethrough"])
+    parser.validateLink = _is_link  # type: ignore[method-assign]
     parser.inline.ruler.before("escape", "math", _math_inline)
     parser.block.ruler.before("fence", "math", _math_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     rules = {"fence": _code, "code_block": _code, "link_open": _link, "image": _image, "math": _math}

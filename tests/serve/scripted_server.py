@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,8 @@ class ScriptedServer:
     """Answers each request with the next scripted reply (the last one again when none is left), a word at a time.
 
     `error` (status, message) answers instead of a reply. `break_after` cuts the connection after so many words.
-    `context` is the model's in tokens, which here are words; usage is counted so too.
+    `context` is the model's in tokens, which here are words; usage is counted so too. `root` is where it says that the
+    models' files are, and `prompt_ids` what it tells of a prompt's tokens.
     """
 
     replies: list[str] = field(default_factory=lambda: ["Hello."])
@@ -34,6 +35,8 @@ class ScriptedServer:
     is_starting: bool = False
     context: int = 4096
     models: tuple[str, ...] = (MODEL,)
+    root: str = ""
+    prompt_ids: Callable[[Sequence[dict[str, str]]], list[int]] | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
@@ -57,11 +60,13 @@ class ScriptedServer:
     async def _models(self, _: Request) -> Response:
         if self.is_starting:
             return JSONResponse({"error": {"message": "loading", "type": "scripted"}}, status_code=503)
-        card = {"object": "model", "created": 0, "max_model_len": self.context}
+        card = {"object": "model", "created": 0, "max_model_len": self.context, "root": self.root}
         return JSONResponse({"object": "list", "data": [card | {"id": name} for name in self.models]})
 
     async def _tokenize(self, request: Request) -> Response:
-        return JSONResponse({"count": _tokens(await request.json()), "max_model_len": self.context})
+        body = await request.json()
+        told = {"tokens": self.prompt_ids(body["messages"])} if self.prompt_ids else {}
+        return JSONResponse({"count": _tokens(body), "max_model_len": self.context, **told})
 
     async def _complete(self, request: Request) -> Response:
         body = await request.json()
