@@ -8,6 +8,7 @@ from pathlib import Path
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from templates.errors import InputError
+from train.arguments import parse
 
 
 def merge(argv: list[str]) -> int:
@@ -85,8 +86,6 @@ def plan(argv: list[str]) -> int:
     add("--price", type=float, metavar="P", help="Price of one device for an hour; without it no cost is shown.")
     options, fields = parser.parse_known_args(argv)
     _check_plan(options.gpus, options.window, options.mfu)
-    from train.cli import parse
-
     # a plan needs no paths; what the recipe or the command line says comes later and wins
     recipe = parse(["--model.path", "", "--data.path", "", "--out", "model", *fields])
     model = options.plan or recipe.model.path

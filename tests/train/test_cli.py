@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from templates.errors import InputError
-from train.cli import main, parse
+from train.arguments import parse
+from train.cli import main
 from train.recipe import check
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.yaml"))

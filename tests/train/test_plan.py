@@ -6,7 +6,8 @@ from rich.console import Console
 
 from templates.errors import InputError
 from tests.road import ROOT
-from train.cli import main, parse
+from train.arguments import parse
+from train.cli import main
 from train.data import Windows
 from train.gpus import GPUS, expected_utilisation, gpu_named, reported_as
 from train.plan import Plan, config_of, devices_named, make_plan, show
