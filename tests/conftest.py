@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.road import Served, served_road
+from tests.round_trip import Taught, taught_road
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -55,6 +56,13 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """One model, made from the sample dump and served by real vLLM, for all end-to-end tests that do not end it."""
     with served_road(small_model, tmp_path_factory.mktemp("road")) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def taught(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
+    """A model taught by a chat with the first one, under a format that ends replies with plain text, and served too."""
+    with taught_road(served, tmp_path_factory.mktemp("taught"), template="vicuna_v0") as taught:
+        yield taught
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The road that end-to-end tests stand on: a model made from the sample dump, and served by real vLLM."""
+"""The road that end-to-end tests stand on: a model made from the sample dump, and served by real vLLM with its page."""
 
 import signal
 import socket
@@ -14,19 +14,21 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parents[1]
+RECIPE = ROOT / "examples" / "recipes" / "smollm2-135m-cpu.yaml"
 _SHORT = ("--schedule.max_steps", "2", "--validation.windows", "2", "--generation.max_tokens", "4")
 CHAKU = str(Path(sys.executable).with_name("chaku"))
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model that this road made and serves."""
+    """A model that this road made and serves, and where its page keeps the chats."""
 
     data: Path
     model: Path
     process: "subprocess.Popen[bytes]"
     root: str
     page: str
+    db: str
 
     @property
     def api(self) -> str:
@@ -58,17 +60,23 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def served_road(small_model: Path, work: Path) -> Iterator[Served]:
-    """The sample dump, two steps of training, and the server; stopped by SIGTERM, which must end everything."""
+    """The sample dump, two steps of training, and the server."""
     data, model = work / "data", work / "vicuna"
-    dump, recipe = ROOT / "examples" / "sharegpt_sample.json", ROOT / "examples" / "recipes" / "smollm2-135m-cpu.yaml"
+    dump = ROOT / "examples" / "sharegpt_sample.json"
     prompt = ("--model", str(small_model), "--template", "vicuna_v1.1", "--window", "512")
     chaku("data", "prepare", str(dump), *prompt, "--held-out", "0.1", "--out", str(data))
     paths = ("--model.path", str(small_model), "--data.path", str(data), "--out", str(model))
-    chaku("train", "--config", str(recipe), *paths, *_SHORT)
-    port, ui_port = free_port(), free_port()
-    options = ("--port", str(port), "--ui-port", str(ui_port), "--db", f"sqlite:///{work / 'chat.sqlite'}")
-    process = subprocess.Popen([CHAKU, "serve", str(model), *options])
-    served = Served(data, model, process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/")
+    chaku("train", "--config", str(RECIPE), *paths, *_SHORT)
+    with serving(model, data) as served:
+        yield served
+
+
+@contextmanager
+def serving(model: Path, data: Path) -> Iterator[Served]:
+    """`chaku serve` for a model that was trained on data; stopped by SIGTERM, which must end everything."""
+    port, ui_port, db = free_port(), free_port(), f"sqlite:///{model.parent / 'chat.sqlite'}"
+    process = subprocess.Popen([CHAKU, "serve", str(model), "--port", str(port), "--ui-port", str(ui_port), "--db", db])
+    served = Served(data, model, process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/", db)
     try:
         wait_for(f"{served.root}/health", process)
         wait_for(served.page, process)

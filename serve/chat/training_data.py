@@ -110,7 +110,7 @@ def _row(conversation: Conversation, path: Sequence[Message], to: str, name: str
     turns: list[Row] = []
     for message in path:
         role = _ROLES.get(message.role, message.role) if is_sharegpt else message.role
-        turn: Row = {"from": role, "value": message.content} if is_sharegpt else _as_message(message)
+        turn: Row = {"from": role, "value": _said(message)} if is_sharegpt else _as_message(message)
         if message.role == "assistant" and message.id in context:
             turn["train"] = False
         turns.append(turn)
@@ -152,7 +152,7 @@ def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Itera
         asked = [turn.message for turn in tree.path(place[0].parent)]
         prompt = with_system(conversation.system, list(map(_as_message, asked)))
         for better, worse, judged_by in pairs:
-            yield _pair(prompt, better.content, worse.content, judged_by)
+            yield _pair(prompt, _said(better), _said(worse), judged_by)
 
 
 def _voted_pairs(engine: Engine, made: Export) -> Iterator[Row]:
@@ -160,8 +160,14 @@ def _voted_pairs(engine: Engine, made: Export) -> Iterator[Row]:
         if vote.winner in ("tie", "both_bad"):
             made.left_out[vote.winner] += 1
             continue
-        answers = (vote.answer_a, vote.answer_b) if vote.winner == "a" else (vote.answer_b, vote.answer_a)
-        yield _pair(vote.messages, *answers, "vote")
+        a, b = vote.answer_a.strip(), vote.answer_b.strip()
+        chosen, rejected = (a, b) if vote.winner == "a" else (b, a)
+        yield _pair(vote.messages, chosen, rejected, "vote")
+
+
+def _said(message: Message) -> str:
+    """A message's text; a reply without the space that many models begin with, which a person's correction has not."""
+    return message.content.strip() if message.role == "assistant" else message.content
 
 
 def _pair(prompt: Sequence[Row], chosen: str, rejected: str, judged_by: str) -> Row:
@@ -175,4 +181,4 @@ def _pair(prompt: Sequence[Row], chosen: str, rejected: str, judged_by: str) -> 
 
 
 def _as_message(message: Message) -> Row:
-    return {"role": message.role, "content": message.content}
+    return {"role": message.role, "content": _said(message)}

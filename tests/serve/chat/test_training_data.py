@@ -64,7 +64,7 @@ def test_a_bad_or_broken_reply_is_context(how: str, engine: Engine) -> None:
 
 
 def test_pairs_come_from_corrections_thumbs_and_votes(engine: Engine) -> None:
-    _, (_, first) = chat(engine, "One?", "wrong")
+    _, (_, first) = chat(engine, "One?", " wrong")  # as a model begins
     half = messages.correct(engine, "", first, "half right")
     messages.correct(engine, "", half.id, "right")
     _, (_, worse) = chat(engine, "Two?", "bad")
