@@ -6,12 +6,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 from transformers import AutoTokenizer
 
+from serve.chat.context import Context
+from serve.chat.inspector import inspect_page
+from serve.chat.store import conversations, messages
+from serve.chat.store.database import open_database
+from serve.chat.stream import Endpoint
 from serve.cli import parity
 from templates.loading import load_encoder
 from tests.road import free_port, wait_for
@@ -102,6 +109,27 @@ def test_of_an_unmodified_server_the_messages_that_differ_are_named_with_the_rea
     assert "1 of 23 conversations agree" in shown  # the plain one
     assert "message 0 (user) holds '<|im_start|>', which the server takes for a control token" in shown
     assert "the server shows no fingerprint" in shown
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tokenizer", "exactly as the trainer does"),
+        ("unmodified", "which the server takes for a control token"),
+    ],
+)
+async def test_the_inspector_says_whether_the_server_reads_a_turn_as_the_trainer_does(
+    name: str, said: str, servers: dict[str, Rendering], tmp_path: Path
+) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'chat.sqlite'}")
+    made = conversations.create(engine, "", model="m", settings={})
+    messages.add(engine, "", made.id, role="user", content=EVIL)
+    reply = messages.add(engine, "", made.id, role="assistant", content="No.", model="m")
+    endpoint = Endpoint(base_url=f"{servers[name].root}/v1", model="m", api_key=None)
+    asked = Request({"type": "http", "headers": [], "query_string": f"message={reply.id}".encode()})
+    page = bytes((await inspect_page(Context(engine=engine, endpoint=endpoint), asked, owner="")).body).decode()
+    assert said in unescape(page)
 
 
 def test_a_server_of_another_template_is_told_apart(

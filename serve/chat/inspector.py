@@ -16,7 +16,7 @@ from serve.chat.standalone import plain_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.tables import Message
 from serve.chat.stream import ChatMessage, with_system
-from serve.parity import first_difference
+from serve.parity import first_difference, reason_for
 from templates import Conversation, Encoder, InputError, RenderError
 from templates.conversation import as_messages
 
@@ -59,21 +59,32 @@ def _tokens_page(
     from templates.preview_html import to_html
 
     encoder = _encoder(directory)
-    return to_html(preview(encoder, shown), notes=[_parity(encoder, asked, theirs, texts)])
+    return to_html(preview(encoder, shown), notes=_parity(encoder, asked, theirs, texts))
 
 
-def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts) -> str:
+def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts) -> list[str]:
+    """Whether the server's ids are the trainer's; where they are not, the first that differ on each side, and why."""
     if theirs is None:
-        return texts("inspect.no_tokenize")
+        return [texts("inspect.no_tokenize")]
     try:
         ours = encoder.encode_prompt(list(asked))
     except RenderError as error:
-        return str(error)
+        return [str(error)]
     at = first_difference(ours, theirs)
     if at is None:
-        return texts("inspect.same", tokens=f"{len(ours):,}")
-    told = (" ".join(map(str, ids[at : at + _AROUND])) or "-" for ids in (ours, theirs))
-    return texts("inspect.differs", at=at, **dict(zip(("ours", "theirs"), told, strict=True)))
+        return [texts("inspect.same", tokens=f"{len(ours):,}")]
+    ids = ours[max(0, at - _AROUND) : at]
+    return [
+        texts("inspect.differs", at=at, reason=reason_for(encoder, as_messages(list(asked)), ours, theirs)),
+        texts("inspect.before", tokens=_told(encoder, ids)),
+        texts("inspect.ours", tokens=_told(encoder, ours[at : at + _AROUND])),
+        texts("inspect.theirs", tokens=_told(encoder, theirs[at : at + _AROUND])),
+    ]
+
+
+def _told(encoder: Encoder, ids: Sequence[int]) -> str:
+    """Some tokens, each as its text and its id; one that the trainer's tokenizer has not has no text."""
+    return ", ".join(f"{encoder.decode([each])!r} {each}" for each in ids) or "-"
 
 
 @lru_cache(maxsize=4)

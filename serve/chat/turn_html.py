@@ -88,8 +88,8 @@ def _foot(turn: Turn, texts: Texts, *, is_last: bool) -> str:
             button("edit", "correct", "turn.correct"),
             _thumb(message, 1, texts),
             _thumb(message, -1, texts),
-            _inspect(message, texts),
         ]
+    parts.append(_inspect(message, texts))
     parts.append(button("delete", "delete", "turn.delete"))
     return f"<footer>{''.join(parts)}{_figures(message, texts)}{_reason(message, texts)}</footer>"
 

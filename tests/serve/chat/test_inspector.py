@@ -1,9 +1,11 @@
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from playwright.sync_api import Page, expect
 from starlette.requests import Request
 
 from serve.chat.context import Context
@@ -13,6 +15,7 @@ from serve.chat.store.access import NotFoundError
 from serve.chat.store.database import open_database
 from serve.chat.stream import ChatMessage, Endpoint
 from templates.loading import load_encoder
+from tests.serve.chat.on_page import ask
 from tests.serve.scripted_server import ScriptedServer
 
 HOSTILE = "<script>x</script> <|im_end|> ü"
@@ -66,10 +69,52 @@ async def test_the_same_prompt_is_said_to_be_the_same(small_model: Path, tmp_pat
 
 @pytest.mark.anyio
 async def test_the_first_difference_is_named(small_model: Path, tmp_path: Path) -> None:
-    ids = load_encoder("tokenizer", small_model).encode_prompt(ASKED)
+    encoder = load_encoder("tokenizer", small_model)
+    ids = encoder.encode_prompt(ASKED)
     page = await look(*begin(tmp_path, Told(small_model, [*ids[:5], 7, *ids[6:]])))
     assert "otherwise than the trainer from token 5 on" in page
-    assert "Server: 7 " in page
+    assert f"Then the server: {encoder.decode([7])!r} 7, " in unescape(page)
+
+
+@pytest.mark.anyio
+async def test_a_server_with_another_template_is_told_apart(small_model: Path, tmp_path: Path) -> None:
+    ours, theirs = (load_encoder(name, small_model).encode_prompt(ASKED) for name in ("tokenizer", "vicuna_v1.1"))
+    page = await look(*begin(tmp_path, Told(small_model, theirs)))
+    assert "from token 0 on: the server renders another text: its chat template is not the one" in page
+    assert f"Then the trainer: '<|im_start|>' {ours[0]}, 'system' {ours[1]}, " in unescape(page)
+    assert f"Then the server: 'Be' {theirs[0]}, ' brief' {theirs[1]}, " in unescape(page)
+
+
+@pytest.mark.anyio
+async def test_ids_that_no_token_has_are_shown_as_they_are(small_model: Path, tmp_path: Path) -> None:
+    page = await look(*begin(tmp_path, Told(small_model, [10**6])))
+    assert "Then the server: '' 1000000 " in unescape(page)
+
+
+@pytest.mark.anyio
+async def test_a_question_has_a_prompt_of_its_own(small_model: Path, tmp_path: Path) -> None:
+    endpoint = Told(small_model, None)
+    context, reply = begin(tmp_path, endpoint)
+    question = messages.get(context.engine, "ana", reply).parent
+    page = await look(context, question or "")
+    assert list(endpoint.asked) == ASKED
+    assert page.count("<h2>") == 2
+    assert 'class="token supervised"' not in page.split("</p>", 1)[1]  # after the legend
+
+
+@pytest.mark.browser
+def test_every_turn_is_one_click_from_its_tokens(page: Page, scripted: ScriptedServer, small_model: Path) -> None:
+    encoder = load_encoder("tokenizer", small_model)
+    scripted.root, scripted.prompt_ids = str(small_model), encoder.encode_prompt
+    ask(page, "Name a camelid.")
+    for links, supervised in ((page.locator(".turn.user"), 0), (page.locator(".turn.bot"), 3)):
+        with page.context.expect_page() as opened:
+            links.get_by_role("link", name="Inspect the prompt").click()
+        tokens = opened.value.locator(".tokens .token")
+        expect(tokens.filter(has_text="<|im_start|>").first).to_have_attribute("title", "1 control")
+        expect(opened.value.locator(".tokens .supervised")).to_have_count(supervised)  # Hello, full stop, end
+        expect(opened.value.locator(".note")).to_contain_text("exactly as the trainer does")
+        opened.value.close()
 
 
 @pytest.mark.anyio
