@@ -33,6 +33,7 @@ class Inputs:
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read and check everything but the weights. Raises InputError with the numbers and the next step."""
     manifest = read_manifest(recipe.data.path)
+    _check_model_path(recipe.model.path)
     config = scaled(read_config(recipe.model.path), recipe.rope)
     tokenizer = load_tokenizer(recipe.model.path)
     encoder = templates.Encoder(templates.load(manifest["template"], tokenizer), tokenizer)
@@ -40,6 +41,13 @@ def read_inputs(recipe: Recipe) -> Inputs:
     windows, held_out = Windows(recipe.data.path / "train"), Windows(recipe.data.path / "held_out")
     _check_windows(recipe, windows, config)
     return Inputs(manifest, config, tokenizer, encoder, windows, held_out)
+
+
+def _check_model_path(path: str) -> None:
+    """Refuse a misspelt directory at once: the hub, asked for a model of that name, is waited for half a minute."""
+    is_a_path = path.startswith((".", "/", "~")) or path.endswith("/") or path.count("/") > 1
+    if is_a_path and not Path(path).is_dir():
+        raise InputError(f"{path}: there is no such directory; give --model.path a Hugging Face directory or hub name")
 
 
 def _check_fingerprint(recipe: Recipe, manifest: dict[str, Any], ours: templates.Fingerprint) -> None:

@@ -37,16 +37,18 @@ def train(recipe: Recipe) -> int:
             model=digest_of_model(recipe, inputs.config),
             compute_dtype=compute_dtype(recipe.model, ranks.device),
         )
+        is_written = is_result_of(recipe.out, identity)
+        memory = memory_of(recipe, inputs.config, window=int(inputs.manifest["window"]), ranks=ranks)
+        if not is_written:
+            refuse_too_large(recipe, memory, ranks=ranks)
         stack.enter_context(only_run(recipe.run_directory, ranks))
         checkpoints = stack.enter_context(
             closing(Checkpoints(recipe.run_directory / "checkpoints", identity, recipe.checkpoint, ranks))
         )
-        if is_result_of(recipe.out, identity):
+        if is_written:
             say_once(ranks, f"{recipe.out}: is already the result of this recipe on these windows")
         else:
             checkpoints.latest()  # refuses another run's checkpoints before the weights are read
-            memory = memory_of(recipe, inputs.config, window=int(inputs.manifest["window"]), ranks=ranks)
-            refuse_too_large(recipe, memory, ranks=ranks)
             try:
                 run = set_up(recipe, ranks, inputs, checkpoints)
                 with one_line_for_a_full_disk(recipe.run_directory):

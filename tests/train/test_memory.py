@@ -50,6 +50,7 @@ def test_a_model_that_does_not_fit_is_one_line_before_its_weights_are_read(
     monkeypatch.setattr("train.main.set_up", lambda *_: pytest.fail("the weights were read"))
     with pytest.raises(InputError, match=r"each of 1 rank\(s\) needs 0 MB .*has 0 MB; take 6 ranks or more, or"):
         main(arguments(model_directory, data_directory, tmp_path / "model"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_that_runs_out_is_one_line_with_what_dominates(
