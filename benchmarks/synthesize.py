@@ -1,15 +1,17 @@
 """What `chaku data synthesize` reaches of a bare async client with the same prompts at the same concurrency.
 
-    python benchmarks/synthesize.py --base-url http://127.0.0.1:8000/v1 --requests 120 --concurrency 16
+    python benchmarks/synthesize.py --base-url http://127.0.0.1:8000/v1 --requests 120 --concurrency 16 --pairs 4
 
-First the method runs into a new store; then the requests of that store are sent by an httpx client that does nothing
-else; then both again in the other order. Completion tokens a second are compared, since replies differ in length.
+The method runs into a new store; the requests of that store are sent by an httpx client that does nothing else; then
+both again in the other order, and so on. Completion tokens a second are compared, since replies differ in length. One
+run before, which is not counted, gives the requests and fills the server's prefix cache.
 """
 
 import argparse
 import asyncio
 import json
 import sqlite3
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -22,23 +24,31 @@ from data_tools.synthesize.run import Overrides
 
 
 def main() -> None:
-    """Measure in the order ours, bare, bare, ours, and print."""
+    """Measure in the order bare, ours, ours, bare and so on, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base-url", required=True)
     parser.add_argument("--method", choices=METHODS, default="alpaca")
     parser.add_argument("--requests", type=int, default=120)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--max-tokens", type=int, default=96)
+    parser.add_argument("--pairs", type=int, default=2)
     arguments = parser.parse_args()
+    rates: dict[str, list[float]] = {"synthesize": [], "bare client": []}
     with tempfile.TemporaryDirectory() as folder:
-        first = ours(arguments, Path(folder) / "first")
+        ours(arguments, Path(folder) / "first")
         bodies = sent(Path(folder) / "first")
-        bare = [asyncio.run(alone(arguments, bodies)) for _ in range(2)]
-        second = ours(arguments, Path(folder) / "second")
-    rates = {"synthesize": (first, second), "bare client": tuple(bare)}
-    for name, both in rates.items():
-        print(f"{name}: {both[0]:.1f} and {both[1]:.1f} completion tokens a second")
-    print(f"ratio: {sum(rates['synthesize']) / sum(rates['bare client']):.3f}")
+        for pair in range(arguments.pairs):
+            for name in list(rates)[:: 1 if pair % 2 else -1]:
+                if name == "synthesize":
+                    rates[name].append(ours(arguments, Path(folder) / str(pair)))
+                else:
+                    rates[name].append(asyncio.run(alone(arguments, bodies)))
+                print(f"{name}: {rates[name][-1]:.1f} completion tokens a second", flush=True)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    pairs = ", ".join(f"{a / b:.3f}" for a, b in zip(*rates.values(), strict=True))
+    print(
+        f"medians: {medians}; their ratio: {medians['synthesize'] / medians['bare client']:.3f}; of the pairs: {pairs}"
+    )
 
 
 def ours(arguments: argparse.Namespace, out: Path) -> float:
