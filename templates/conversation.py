@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict, cast
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
@@ -10,20 +10,34 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn. `train=False` keeps an assistant's reply as context only; None leaves the choice to the pipeline."""
+    """One turn. `train=False` keeps an assistant's reply as context only; None leaves the choice to the pipeline.
+
+    `tool_calls` are OpenAI's, of a reply that calls tools: ``{"type": "function", "function": {"name", "arguments"}}``,
+    the arguments a mapping.
+    """
 
     role: Role
     content: str
     train: bool | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A conversation with its id and where it came from (`file.json#record`, or empty)."""
+    """A conversation with its id and where it came from (`file.json#record`, or empty).
+
+    `tools` are the definitions of the tools that it offers, as OpenAI has them.
+    """
 
     id: str
     messages: tuple[Message, ...]
     source: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether tools are offered or called in it, so that only templates with a place for them can write it."""
+        return bool(self.tools) or any(message.tool_calls for message in self.messages)
 
 
 class MessageDict(TypedDict):
@@ -58,7 +72,13 @@ def _from_mapping(item: Mapping[str, object], turn: int) -> Message:
         raise ValueError(f"turn {turn}: role {role!r} is not one of {', '.join(ROLES)}")
     if not isinstance(content, str):
         raise TypeError(f"turn {turn}: content is {type(content).__name__}, not text")
-    return Message(role=role, content=content, train=train if isinstance(train, bool) else None)
+    calls = item.get("tool_calls")
+    return Message(
+        role=role,
+        content=content,
+        train=train if isinstance(train, bool) else None,
+        tool_calls=tuple(calls) if isinstance(calls, list) else (),
+    )
 
 
 def scalar_values(content: str) -> str:

@@ -1,11 +1,10 @@
 """The result of encoding, and the arithmetic that finds the replies among the token ids."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from templates.conversation import Message
+from templates.conversation import Conversation, Messages, as_messages
 from templates.engine import IdArray
 from templates.guard import GuardedTokenizer
 from templates.spelling import Literal
@@ -101,8 +100,9 @@ def find(row: Row, flat: IdArray, guarded: GuardedTokenizer) -> Found:
 class Plan:
     """One conversation on its way through `Encoder.encode`."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = messages
+    def __init__(self, conversation: Conversation | Messages) -> None:
+        self.messages = as_messages(conversation)
+        self.tools = conversation.tools if isinstance(conversation, Conversation) else ()
         self.row = Row()
         self.rules: dict[int, str] = {}
         self.refused = False

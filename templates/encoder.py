@@ -17,13 +17,14 @@ from templates.spelling import Speller
 from templates.stop import missing_controls, stop_after
 from templates.swallow import swallow
 from templates.template import RenderError, Template, own_template
+from templates.tool_turns import ToolLayout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
 # What is not sent along to another process: caches, and what takes seconds to load there.
-_STAYS = ("_layout", "_spell", "_tokenizer")
+_STAYS = ("_layout", "_spell", "_tokenizer", "_tool_layout")
 
 
 class Encoder:
@@ -128,9 +129,12 @@ class Encoder:
         `template_rewrites`, `prompt_not_prefix`, `no_stop`, `lone_surrogate`, `contains_stop`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
-        plans = [Plan(as_messages(conversation)) for conversation in conversations]
+        plans = [Plan(conversation) for conversation in conversations]
         for plan in plans:
-            self._lay_out(plan)
+            if plan.tools or any(message.tool_calls for message in plan.messages):
+                self._tool_layout.lay_out(plan)
+            else:
+                self._lay_out(plan)
         all_ids = self._guarded.engine.encode(["".join(plan.row.parts) for plan in plans])
         return [finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
 
@@ -146,7 +150,7 @@ class Encoder:
         With `continue_final_message` they end inside the last message, which the model then goes on writing. Raises
         RenderError where the template refuses the messages or rewrites one of them.
         """
-        plan = Plan(as_messages(messages))
+        plan = Plan(messages)
         roles = tuple(message.role for message in plan.messages)
         asks = add_generation_prompt and not continue_final_message
         written = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
@@ -186,6 +190,27 @@ class Encoder:
                 add_generation_prompt=add_generation_prompt,
             )
         )
+
+    @cached_property
+    def takes_tools(self) -> bool:
+        """Whether the template has a place for tools, calls of them and their answers, so that such replies train."""
+        tool = {
+            "type": "function",
+            "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}},
+        }
+        call = {"type": "function", "function": {"name": "add", "arguments": {"x": 1}}}
+        messages = (
+            Message(role="user", content="Hello"),
+            Message(role="assistant", content="", tool_calls=(call,)),
+            Message(role="tool", content="1"),
+            Message(role="assistant", content="One"),
+        )
+        [encoded] = self.encode([Conversation(id="", messages=messages, tools=(tool,))])
+        return bool(encoded.ids) and not encoded.rejected
+
+    @cached_property
+    def _tool_layout(self) -> ToolLayout:
+        return ToolLayout(self.template, self.special_tokens, self.stop, self._guarded, self._spell)
 
     def _encode_parts(self, literals: Sequence[str], contents: list[str]) -> list[int]:
         literals, contents = self._as_read(literals, contents)

@@ -36,6 +36,9 @@ h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 .supervised { color: var(--taught); background: var(--taught-paper); font-weight: 600; text-decoration: underline;
   text-underline-offset: 3px; }
 .supervised.control { border-color: var(--taught); }
+.legend label { white-space: nowrap; }
+body:has(#ids:checked) .token::after { content: attr(data-ids); margin: 0 .15em; color: var(--dim); font-weight: 400;
+  font-size: .72em; display: inline-block; }
 """
 _LEGEND = (
     Span("control", (), "control", True),
@@ -46,7 +49,7 @@ _LEGEND = (
 
 
 def to_html(shown: Preview, *, notes: Sequence[str] = ()) -> str:
-    """The page: notes, a heading a turn, each token with its ids as a tooltip, a legend and the counts."""
+    """The page: notes, a heading a turn, each token with its ids (a tooltip, or all at once), a legend, the counts."""
     heading = escape(heading_of(shown))
     return f"""<!doctype html>
 <html lang="en">
@@ -59,7 +62,8 @@ def to_html(shown: Preview, *, notes: Sequence[str] = ()) -> str:
 </head>
 <body>
 <h1>{heading}</h1>
-<p class="legend">Tokens: {" ".join(map(_token, _LEGEND))}. A tooltip gives the id.</p>
+<p class="legend">Tokens: {" ".join(map(_token, _LEGEND))}. A tooltip gives the id.
+<label><input type="checkbox" id="ids"> show all ids</label></p>
 {"".join(f'<p class="note">{escape(note)}</p>' for note in notes)}
 {"".join(_turn(shown, turn) for turn in range(len(shown.turns)))}
 <ul class="totals">{"".join(f"<li>{escape(line)}</li>" for line in shown.totals)}</ul>
@@ -89,7 +93,8 @@ def _turn(shown: Preview, turn: int) -> str:
 
 def _token(span: Span) -> str:
     kinds = f"{span.kind} control" if span.is_control and span.kind != "control" else span.kind
-    title = f' title="{", ".join(map(str, span.ids))} {span.kind}"' if span.ids else ""
+    ids = ", ".join(map(str, span.ids))
+    title = f' title="{ids} {span.kind}" data-ids="{ids}"' if span.ids else ""
     text = visible(span.text)
     # the line breaks behind the token, so that its edge stands beside its last sign
     line_end = "\n" if text.endswith("\n") else ""
