@@ -37,6 +37,11 @@ demo: .venv/.serve
 	@$(BIN)/python examples/demo.py --dump "$(DATA)" $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
+alpaca wizardlm: .venv/.serve
+	@$(BIN)/python examples/instruct.py $@ --work $@-run --target $(TARGET) --recipe "$(RECIPE)" \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(BUDGET),--budget "$(BUDGET)") \
+		$(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS)) $(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
+
 # Engines and browsers want the machine for themselves; the unit tests share it out.
 test: .venv/.serve unit
 	$(BIN)/python -m pytest -m "e2e or browser"
