@@ -73,13 +73,11 @@ def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int
     at = first_difference(ours, theirs)
     if at is None:
         return [texts("inspect.same", tokens=f"{len(ours):,}")]
-    ids = ours[max(0, at - _AROUND) : at]
-    return [
-        texts("inspect.differs", at=at, reason=reason_for(encoder, as_messages(list(asked)), ours, theirs)),
-        texts("inspect.before", tokens=_told(encoder, ids)),
-        texts("inspect.ours", tokens=_told(encoder, ours[at : at + _AROUND])),
-        texts("inspect.theirs", tokens=_told(encoder, theirs[at : at + _AROUND])),
-    ]
+    parts = {"before": ours[max(0, at - _AROUND) : at]} if at else {}
+    parts |= {"ours": ours[at : at + _AROUND], "theirs": list(theirs[at : at + _AROUND])}
+    reason = reason_for(encoder, as_messages(list(asked)), ours, theirs)
+    told = [texts(f"inspect.{name}", tokens=_told(encoder, ids)) for name, ids in parts.items()]
+    return [texts("inspect.differs", at=at, reason=reason), *told]
 
 
 def _told(encoder: Encoder, ids: Sequence[int]) -> str:

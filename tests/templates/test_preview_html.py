@@ -42,7 +42,7 @@ def hostile(payload: str) -> Preview:
 def test_each_token_has_its_ids_and_kind() -> None:
     shown = preview(encoder_for("chatml", "smollm2"), example())
     page = to_html(shown)
-    titles = re.findall(r'<span class="token ([a-z ]+)" title="([\d, ]+) (\w+)">', page)
+    titles = re.findall(r'<span class="token ([a-z ]+)" title="([\d, ]+) (\w+)" data-ids="\2">', page)
     assert [ids for _, ids, _ in titles] == [
         ", ".join(map(str, span.ids)) for turn in shown.turns for span in turn
     ]  # fmt: skip

@@ -73,7 +73,8 @@ async def test_the_first_difference_is_named(small_model: Path, tmp_path: Path) 
     ids = encoder.encode_prompt(ASKED)
     page = await look(*begin(tmp_path, Told(small_model, [*ids[:5], 7, *ids[6:]])))
     assert "otherwise than the trainer from token 5 on" in page
-    assert f"Then the server: {encoder.decode([7])!r} 7, " in unescape(page)
+    assert f"Before it, both: … '<|im_start|>' {ids[0]}, 'system' {ids[1]}, " in unescape(page)
+    assert f"From there, the server: {encoder.decode([7])!r} 7, " in unescape(page)
 
 
 @pytest.mark.anyio
@@ -81,14 +82,14 @@ async def test_a_server_with_another_template_is_told_apart(small_model: Path, t
     ours, theirs = (load_encoder(name, small_model).encode_prompt(ASKED) for name in ("tokenizer", "vicuna_v1.1"))
     page = await look(*begin(tmp_path, Told(small_model, theirs)))
     assert "from token 0 on: the server renders another text: its chat template is not the one" in page
-    assert f"Then the trainer: '<|im_start|>' {ours[0]}, 'system' {ours[1]}, " in unescape(page)
-    assert f"Then the server: 'Be' {theirs[0]}, ' brief' {theirs[1]}, " in unescape(page)
+    assert f"From there, the trainer: '<|im_start|>' {ours[0]}, 'system' {ours[1]}, " in unescape(page)
+    assert f"From there, the server: 'Be' {theirs[0]}, ' brief' {theirs[1]}, " in unescape(page)
 
 
 @pytest.mark.anyio
 async def test_ids_that_no_token_has_are_shown_as_they_are(small_model: Path, tmp_path: Path) -> None:
     page = await look(*begin(tmp_path, Told(small_model, [10**6])))
-    assert "Then the server: '' 1000000 " in unescape(page)
+    assert "From there, the server: '' 1000000 " in unescape(page)
 
 
 @pytest.mark.anyio
