@@ -23,7 +23,11 @@ _PLOTS = (
     ("Learning rate", ("learning_rate",), "of the optimizer's step"),
     ("Gradient norm", ("grad_norm",), "before clipping"),
     ("Speed", ("tokens_per_second", "supervised_tokens_per_second"), "tokens a second, over all ranks"),
-    ("Use of the machine", ("mfu",), "model FLOPs (MFU), as a share of what the devices can do at most"),
+    (
+        "Use of the machine",
+        ("mfu",),
+        "model FLOPs (MFU), as a share of the devices' peak (a CPU's is measured at the start)",
+    ),
 )
 _NAMES = {"loss": "training", "held_out_loss": "held-out", "tokens_per_second": "all tokens"}
 _NAMES["supervised_tokens_per_second"] = "supervised tokens"
@@ -151,7 +155,8 @@ def _reply(reply: Mapping[str, Any]) -> str:
     when = "before the first step" if reply["step"] == 0 else f"after step {reply['step']:,}"
     end = "ended by the model after" if reply["stopped"] else "cut at"
     text = escape(reply["text"]) or "<em>nothing</em>"
-    return f"<div><small>{when}, {end} {reply['tokens']} tokens</small><p>{text}</p></div>"
+    tokens = f"{reply['tokens']} token{'s' if reply['tokens'] != 1 else ''}"
+    return f"<div><small>{when}, {end} {tokens}</small><p>{text}</p></div>"
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:
