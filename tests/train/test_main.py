@@ -226,18 +226,6 @@ def test_a_misspelt_model_directory_is_refused_without_asking_the_hub(
         main(arguments(Path("base"), data_directory, tmp_path / "model", f"--model.path={path}"))
 
 
-def test_documents_longer_than_the_context_are_refused_and_the_scaling_that_is_named_reads_them(
-    tmp_path: Path, model_directory: Path
-) -> None:
-    data = tiny.write_data(tmp_path / "data", model=model_directory)
-    row = {"input_ids": [5] * 600, "labels": [5] * 600, "document_lengths": [600], "sources": ["a"]}
-    tiny.write_windows(data / "train", [row, row])  # type: ignore[list-item]
-    argv = arguments(model_directory, data, tmp_path / "model", "--schedule.max_steps=1")
-    with pytest.raises(InputError, match=r"has 600 tokens and .* at most 512; .*--rope.type linear --rope.factor 2"):
-        main(argv)
-    assert main([*argv, "--rope.type=linear", "--rope.factor=2"]) == 0
-
-
 def test_a_foreign_directory_is_not_replaced(tmp_path: Path, model_directory: Path, data_directory: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "letter.txt").write_text("mine")
