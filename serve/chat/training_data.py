@@ -18,6 +18,7 @@ from templates import InputError
 
 Form = Literal["sharegpt", "messages", "preferences"]
 Row = dict[str, Any]
+Judged = tuple[Message, Message, str]  # the better reply, the worse one, and what says so
 _ROLES = {"user": "human", "assistant": "gpt"}
 
 
@@ -140,19 +141,41 @@ def is_taught(reply: Message) -> bool:
 
 
 def _judged_pairs(conversation: Conversation, tree: Tree, made: Export) -> Iterator[Row]:
-    """Corrections beside their originals, and replies in one place of which one was found good and one bad."""
+    """Pairs of a better and a worse reply in one place, with what tells them apart."""
     for place in tree.places("assistant"):
-        by_id = {message.id: message for message in place}
-        newest = _newest_corrections(place)
-        pairs = [(one, by_id[original], "correction") for original, one in newest.items() if original in by_id]
-        good, bad = ([one for one in place if one.thumb == thumb and not one.corrects] for thumb in (1, -1))
-        pairs += [(better, worse, "thumbs") for better in good for worse in bad]
+        pairs = [*_corrections(place), *_by_thumbs(place)]
+        pairs = pairs or list(_regenerations(place, tree))
         if not pairs and len(place) > 1:
             made.left_out["not_judged"] += len(place)
         asked = [turn.message for turn in tree.path(place[0].parent)]
         prompt = with_system(conversation.system, list(map(_as_message, asked)))
         for better, worse, judged_by in pairs:
             yield _pair(prompt, _said(better), _said(worse), judged_by)
+
+
+def _corrections(place: Sequence[Message]) -> Iterator[Judged]:
+    """A person's text beside the reply that it corrects."""
+    by_id = {message.id: message for message in place}
+    for original, correction in _newest_corrections(place).items():
+        if original in by_id:
+            yield correction, by_id[original], "correction"
+
+
+def _by_thumbs(place: Sequence[Message]) -> Iterator[Judged]:
+    good, bad = ([one for one in place if one.thumb == thumb and not one.corrects] for thumb in (1, -1))
+    yield from ((better, worse, "thumbs") for better in good for worse in bad)
+
+
+def _regenerations(place: Sequence[Message], tree: Tree) -> Iterator[Judged]:
+    """The one reply from which a person went on, and the whole ones before it that they had made anew.
+
+    Only replies that were made here count: an imported tree has branches that nobody chose between.
+    """
+    made_here = [one for one in place if one.model and is_taught(one)]
+    went_on = [one for one in made_here if tree.is_continued(one.id)]
+    if len(went_on) == 1:
+        earlier = [one for one in made_here if one.created < went_on[0].created and one.thumb <= 0]
+        yield from ((went_on[0], worse, "regeneration") for worse in earlier)
 
 
 def _voted_pairs(engine: Engine, made: Export) -> Iterator[Row]:

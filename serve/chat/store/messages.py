@@ -72,6 +72,10 @@ class Tree:
             if alike:
                 yield alike
 
+    def is_continued(self, message: str) -> bool:
+        """Whether anything follows a message."""
+        return bool(self._children[message])
+
     def newest_leaf(self, below: str | None) -> str | None:
         """The end of the branch that grew last under a message, or of all for None."""
         while self._children[below]:

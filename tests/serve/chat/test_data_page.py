@@ -9,6 +9,7 @@ from serve.chat.store import conversations, messages
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.database import open_database
 from serve.chat.store.overview import mark_for_training, overview
+from tests.serve.chat.on_page import ask
 from tests.serve.scripted_server import ScriptedServer
 
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
@@ -63,7 +64,9 @@ def test_a_dump_comes_in_is_marked_and_goes_out(
 
 
 @pytest.mark.browser
-def test_an_imported_tree_has_branches_to_switch(page: Page, chat_url: str, tmp_path: Path) -> None:
+def test_an_imported_tree_has_branches_to_switch_and_goes_on(
+    page: Page, chat_url: str, scripted: ScriptedServer, tmp_path: Path
+) -> None:
     replies = [{"role": "assistant", "text": text, "rank": rank} for rank, text in enumerate(("Guanaco.", "Horse."))]
     prompt = {"role": "prompter", "text": "Which camelid is wild?", "replies": replies}
     (tmp_path / "tree.jsonl").write_text(json.dumps({"message_tree_id": "t", "prompt": prompt}))
@@ -79,6 +82,9 @@ def test_an_imported_tree_has_branches_to_switch(page: Page, chat_url: str, tmp_
     exported = httpx.get(f"{chat_url}chat/data/export", params={"to": "messages", "all": "1"}).text
     rows = [json.loads(line)["messages"] for line in exported.splitlines() if "Which camelid is wild?" in line]
     assert [row[1]["content"] for row in rows] == ["Horse.", "Guanaco."]
+    ask(page, "Really?")
+    sent = [message["content"] for message in scripted.requests[-1]["messages"]]
+    assert sent == ["Which camelid is wild?", "Horse.", "Really?"]
 
 
 @pytest.mark.browser

@@ -90,6 +90,21 @@ def test_pairs_come_from_corrections_thumbs_and_votes(engine: Engine) -> None:
     assert found.left_out == {"not_judged": 2, "tie": 1}
 
 
+def test_going_on_from_a_regenerated_reply_prefers_it(engine: Engine) -> None:
+    made = conversations.create(engine, "", settings={}).id
+    messages.add(engine, "", made, role="user", content="A rhyme?")
+    first = messages.add(engine, "", made, role="assistant", content="Day, night.", model="m")
+    broken = messages.add_sibling(engine, "", first.id, content="Da", model="m", state="stopped")
+    messages.add_sibling(engine, "", broken.id, content="Night, light.", model="m")
+    messages.add(engine, "", made, role="user", content="Another one?")
+    last = messages.add(engine, "", made, role="assistant", content="Tea, sea.", model="m")
+    messages.add_sibling(engine, "", last.id, content="Bee, sea.", model="m")  # nobody went on from it
+    found = export(engine, to="preferences")
+    (pair,) = found.rows
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Night, light.", "Day, night.")
+    assert (pair["judged_by"], found.left_out) == ("regeneration", {"not_judged": 2})
+
+
 def test_one_persons_chats_alone(engine: Engine) -> None:
     mine, _ = chat(engine, "Hi", "Hello.", owner="ana")
     chat(engine, "Hi", "Hello.", owner="ben")
