@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from time import gmtime, strftime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -51,8 +52,11 @@ async def mark(context: Context, *, owner: str, body: dict[str, Any]) -> Respons
 
 
 async def download(context: Context, request: Request, *, owner: str) -> Response:
-    """An export of a person's own chats as a file. Raises ValueError for a form that there is not."""
-    asked = request.query_params
+    """An export of a person's own chats as a file, and in a header what became of them.
+
+    Raises ValueError for a form that there is not.
+    """
+    asked, texts = request.query_params, choose(request.headers)
     form, only_marked = asked.get("to", ""), bool(asked.get("marked"))
     branches: Branches = "all" if asked.get("all") else "main"
     try:
@@ -61,8 +65,15 @@ async def download(context: Context, request: Request, *, owner: str) -> Respons
         )
     except InputError as error:
         raise ValueError(str(error)) from error
+    left_out = in_words(made.left_out) if made.left_out else "0"
+    if not made.rows:
+        return JSONResponse({"error": texts("data.nothing", left_out=left_out)}, status_code=404)
+    headers = {
+        "content-disposition": f'attachment; filename="chats-{form}.jsonl"',
+        "cache-control": "no-store",
+        "x-chaku-said": quote(texts("data.exported", count=len(made.rows), left_out=left_out)),
+    }
     lines = "".join(map(json_line, made.rows))
-    headers = {"content-disposition": f'attachment; filename="chats-{form}.jsonl"', "cache-control": "no-store"}
     return Response(lines, media_type="application/jsonl", headers=headers)
 
 

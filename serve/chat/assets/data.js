@@ -1,4 +1,4 @@
-// The data page: marks and imports; filters and exports are plain forms.
+// The data page: marks, exports and imports; the filters are a plain form.
 
 const said = document.querySelector("#said");
 
@@ -6,6 +6,7 @@ function say(text, isBad = false) {
   said.textContent = text;
   said.classList.toggle("failed", isBad);
   said.hidden = false;
+  said.scrollIntoView({ block: "nearest" });
 }
 
 async function post(path, body, type) {
@@ -34,6 +35,18 @@ document.addEventListener("click", (event) => {
   const { mark: name, all } = event.target.dataset;
   if (name) mark([event.target]);
   if (all) mark([...document.querySelectorAll(`[data-mark="${all}"]`)]);
+});
+
+document.querySelector("#export").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const asked = new URLSearchParams(new FormData(event.target));
+  const answer = await fetch(`/chat/data/export?${asked}`);
+  if (answer.status === 401) location.assign("/login");
+  if (!answer.ok) return say((await answer.json()).error, true);
+  const href = URL.createObjectURL(await answer.blob());
+  Object.assign(document.createElement("a"), { href, download: `chats-${asked.get("to")}.jsonl` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+  say(decodeURIComponent(answer.headers.get("x-chaku-said")));
 });
 
 document.querySelector("#import").addEventListener("submit", async (event) => {

@@ -57,6 +57,11 @@ def test_a_dump_comes_in_is_marked_and_goes_out(
         page.get_by_role("button", name="Download").click()
     (row,) = map(json.loads, Path(download.value.path()).read_text().splitlines())
     assert row["conversations"] == turns
+    expect(page.get_by_role("status")).to_contain_text("1 rows. Left out, by reason: ")
+    assert download.value.suggested_filename == "chats-sharegpt.jsonl"
+    page.get_by_label("Form").select_option("preferences")
+    page.get_by_role("button", name="Download").click()
+    expect(page.get_by_role("status")).to_contain_text("Nothing to export.")
     page.get_by_role("link", name="zebu").click()
     expect(page.get_by_test_id("bot").last).to_have_text("Hello.")
     assert page.evaluate("window.hacked") is None
