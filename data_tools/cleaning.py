@@ -64,12 +64,14 @@ def read_conversations(path: Path, *, limit: int) -> list[Conversation]:
     return list(islice(usable, limit))
 
 
-def clean_batch(batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branches: Branches = "main") -> Batch:
-    """Parse, clean and repair some records."""
+def clean_batch(
+    batch: Sequence[RawRecord], rules: Rules = DEFAULT_RULES, branches: Branches = "main", *, takes_tools: bool = False
+) -> Batch:
+    """Parse, clean and repair some records, for a template that has a place for tools or for one that has none."""
     counts: Counter[str] = Counter()
     records = [record for raw in batch for record in parse(raw, branches=branches)]
     for record in records:
         counts.update(clean_record(record, rules))
         counts.update(JOINED for turn in record.turns if turn.joined)
-        repair(record, leading_reply=rules.leading_reply)
+        repair(record, leading_reply=rules.leading_reply, takes_tools=takes_tools)
     return records, counts

@@ -12,12 +12,10 @@ def keep_pairs(record: Record, most: int) -> None:
     >>> [message.role for message in record.messages], record.turns[-1].rule
     (['user', 'assistant'], 'max_pairs')
     """
-    replies = [
-        at for at, message in enumerate(record.messages) if message.role == "assistant" and _is_asked(record, at)
-    ]
-    if len(replies) <= most:
+    questions = [at for at, message in enumerate(record.messages) if message.role == "user"]
+    if len(questions) <= most:
         return
-    end = replies[most - 1] + 1
+    end = questions[most]
     for position in (position for group in record.message_turns[end:] for position in group):
         record.turns[position].rule = "max_pairs"
     record.messages, record.message_turns = record.messages[:end], record.message_turns[:end]
@@ -35,8 +33,3 @@ def teach_only_last(record: Record) -> None:
         replace(message, train=False) if message.role == "assistant" and at < last else message
         for at, message in enumerate(record.messages)
     ]
-
-
-def _is_asked(record: Record, at: int) -> bool:
-    """Whether a question stands before the reply; a piece of a split conversation may open with one that has none."""
-    return at > 0 and record.messages[at - 1].role == "user"

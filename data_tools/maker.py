@@ -92,10 +92,11 @@ class Maker:
     def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
         self.recipe, self.encoder = recipe, encoder
         self.filters = filters_of(recipe.rules)
+        self.takes_tools = encoder.takes_tools
 
     def make(self, raws: Sequence[RawRecord]) -> Made:
         """Some raw records, all the way to documents."""
-        records, changed = clean_batch(raws, self.recipe.rules, self.recipe.branches)
+        records, changed = clean_batch(raws, self.recipe.rules, self.recipe.branches, takes_tools=self.takes_tools)
         for record in records:
             self._limit(record)
         usable = [record for record in records if record.messages]

@@ -1,7 +1,8 @@
 """A record of a dump on its way through the pipeline: its turns, and what became of each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from templates import Conversation, Message, Role
 
@@ -47,7 +48,7 @@ class Turn:
 
     `rule` names what decided its fate: why it is rejected, or `merged` where it joined the turn before it. `train`
     is the dump's own word on whether a reply carries loss; None where it says nothing. `joined`: it stood in a further
-    piece of a split conversation, a record of its own.
+    piece of a split conversation, a record of its own. `is_call`: its text is the JSON of a tool's call, or of several.
     """
 
     index: int
@@ -56,11 +57,15 @@ class Turn:
     rule: str = ""
     train: bool | None = None
     joined: bool = False
+    is_call: bool = False
 
 
 @dataclass(slots=True)
 class Record:
-    """One conversation with all its input turns; `message_turns[k]` are the positions of message k's turns."""
+    """One conversation with all its input turns; `message_turns[k]` are the positions of message k's turns.
+
+    `tools` are the definitions of tools in OpenAI's form, where its template has a place for them.
+    """
 
     id: str
     file: str
@@ -68,6 +73,7 @@ class Record:
     turns: list[Turn]
     messages: list[Message] = field(default_factory=list)
     message_turns: list[list[int]] = field(default_factory=list)
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def source(self) -> str:
@@ -77,7 +83,7 @@ class Record:
     @property
     def conversation(self) -> Conversation:
         """Its cleaned and repaired messages."""
-        return Conversation(id=self.id, messages=tuple(self.messages), source=self.source)
+        return Conversation(id=self.id, messages=tuple(self.messages), source=self.source, tools=self.tools)
 
     def reject(self, rule: str) -> None:
         """Reject the whole conversation by name; turns that already have a reason keep it."""

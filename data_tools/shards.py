@@ -56,21 +56,31 @@ def write_windows(
 def conversation_line(conversation: Conversation) -> bytes:
     """A conversation as a line of JSON Lines: ``{"id", "messages": [{"role", "content"}], "source"}``.
 
-    A message that says whether it is taught has a `train` flag as well.
+    A message that says whether it is taught has a `train` flag as well, a call of tools OpenAI's `tool_calls`, and a
+    conversation that offers tools their definitions as `tools`.
     """
     messages = [_as_dict(message) for message in conversation.messages]
-    line = {"id": conversation.id, "messages": messages, "source": conversation.source}
+    line: dict[str, object] = {"id": conversation.id, "messages": messages, "source": conversation.source}
+    if conversation.tools:
+        line["tools"] = list(conversation.tools)
     return json_line(line).encode()
 
 
 def conversation_of_line(line: bytes) -> Conversation:
     """The conversation of such a line."""
     value = json.loads(line)
-    return Conversation(id=value["id"], messages=tuple(as_messages(value["messages"])), source=value["source"])
+    return Conversation(
+        id=value["id"],
+        messages=tuple(as_messages(value["messages"])),
+        source=value["source"],
+        tools=tuple(value.get("tools", ())),
+    )
 
 
 def _as_dict(message: Message) -> dict[str, object]:
     written: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        written["tool_calls"] = list(message.tool_calls)
     return written if message.train is None else written | {"train": message.train}
 
 

@@ -3,6 +3,7 @@
 All is decided on digests of 16 bytes, so that the texts need not be in memory.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,10 +36,13 @@ class Keys:
 
 def keys_of(record: Record, *, seed: int) -> Keys:
     """The keys of a conversation; `seed` is that of the split."""
-    digest, so_far = blake2b(digest_size=_SIZE), []
+    digest = blake2b(digest_size=_SIZE)
+    so_far: list[bytes] = []
     for message in record.messages:
         _update(digest, message.role)
         _update(digest, message.content)
+        if message.tool_calls or (record.tools and not so_far):
+            _update(digest, json.dumps([message.tool_calls, record.tools], ensure_ascii=False))
         so_far.append(digest.digest())
     contents = [message.content for message in record.messages]
     name = _digest(str(seed), record.id, *contents)

@@ -90,6 +90,8 @@ class WindowMaker:
         for number, encoded in zip(numbers, self._encode([self._whole(number) for number in numbers]), strict=True):
             if len(encoded.ids) <= self.window:
                 self._keep(self._whole(number), encoded)
+            elif self.conversations[number].uses_tools:
+                self._reject_replies(number, "longer_than_window")
             else:
                 long += self._plan(number, encoded.turn_ends)
         self.cut(long)
@@ -137,7 +139,15 @@ class WindowMaker:
         ]
 
     def _encode(self, pieces: Sequence[Piece]) -> list[Encoded]:
-        return self.encoder.encode([self._messages(piece) for piece in pieces])
+        return self.encoder.encode(
+            [replace(self.conversations[piece.conversation], messages=tuple(self._messages(piece))) for piece in pieces]
+        )
+
+    def _reject_replies(self, number: int, rule: str) -> None:
+        """A conversation with tools is not cut: a piece would lack the calls and answers that its replies stand on."""
+        for position, message in enumerate(self.conversations[number].messages):
+            if message.role == "assistant":
+                self.rejected[number, position] = rule
 
     def _plan(self, number: int, ends: Sequence[int]) -> list[Piece]:
         """Greedy pieces of whole pairs, by the lengths that the pairs have in the whole conversation."""
@@ -202,7 +212,8 @@ class WindowMaker:
         counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
         supervised = dict(zip(positions, counts, strict=True))
         # Repeated context may not be cut off what it leads up to, nor a document be made that teaches nothing.
-        may_cut = piece.lead == piece.start and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
+        has_pairs = piece.lead == piece.start and not self.conversations[piece.conversation].uses_tools
+        may_cut = has_pairs and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
         pairs = self._pair_lengths(piece, encoded.turn_ends) if may_cut else []
         self._add(Document(piece, np.fromiter(encoded.ids, np.int32, len(encoded.ids)), mask, supervised, pairs))
 

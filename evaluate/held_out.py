@@ -37,6 +37,8 @@ def _read(path: Path) -> Iterator[tuple[str, list[Message]]]:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
+                if "tools" in record or any("tool_calls" in message for message in record["messages"]):
+                    continue  # a prompt of text alone would ask for something else
                 yield str(record.get("id", number)), list(as_messages(record["messages"]))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(f"{path}, line {number}: not a conversation ({error}); see docs/data.md") from error

@@ -37,6 +37,7 @@ class Way:
     format: str | None = None
     branches: Branches = "main"
     max_pairs: int = 0
+    takes_tools: bool = False
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ def _enter(record: Record, done: Reread, way: Way) -> None:
         turn.index: Texts(before, turn.text, sorted(rules))
         for turn, before, rules in zip(record.turns, befores, changed, strict=True)
     }
-    repair(record, leading_reply=way.rules.leading_reply)
+    repair(record, leading_reply=way.rules.leading_reply, takes_tools=way.takes_tools)
     if way.max_pairs:
         keep_pairs(record, way.max_pairs)
     done.messages[place] = [(message.role, message.content) for message in record.messages]

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +54,7 @@ def collect(prepared: Prepared, *, model: str | None, most: int) -> Content:
     rows = _with_sources(prepared.ledger())
     ledger = _by_conversation(rows, {line["source"] for _, line in chosen})
     rejected = _rejected(rows, list(prepared.manifest["rejected"]))
-    again = _reread(prepared, [*ledger.values(), *rejected])
+    again = _reread(prepared, [*ledger.values(), *rejected], takes_tools=encoder.takes_tools)
     again.notes += _differing(chosen, ledger, again)
     table = SpanTable()
     documents = documents_of(prepared, {line["id"] for _, line in chosen})
@@ -104,12 +104,12 @@ def _rejected(table: pa.Table, rules: Sequence[str]) -> list[list[Row]]:
     return [rejected.filter(pc.equal(rejected["rule"], rule)).slice(0, _MOST_REJECTED).to_pylist() for rule in rules]
 
 
-def _reread(prepared: Prepared, groups: Iterable[Sequence[Row]]) -> Reread:
+def _reread(prepared: Prepared, groups: Iterable[Sequence[Row]], *, takes_tools: bool) -> Reread:
     wanted = {_place(row) for rows in groups for row in rows}
     inputs = prepared.manifest["inputs"]
     way, notes = way_of(prepared.manifest)
     with progress("read again", total=sum(described["bytes"] for described in inputs)) as report:
-        again = reread(inputs, wanted, way, report=report)
+        again = reread(inputs, wanted, replace(way, takes_tools=takes_tools), report=report)
     cleaning = {rule: done for rule, done in prepared.manifest["cleaning"].items() if "turns_changed" in done}
     note = versions_note(cleaning, {rule.name: rule.version for rule in RULES})
     again.notes += [*notes, note] if note else notes
@@ -166,6 +166,8 @@ def _turn(row: Row, texts: Texts | None, *, where: bool = False) -> dict[str, An
 def _documents(
     line: Mapping[str, Any], documents: Sequence[Document], encoder: Encoder, table: SpanTable
 ) -> list[dict[str, object]]:
+    if len(documents) == 1:
+        return [documents[0].for_page(encoder, table)]
     ordered = in_order(documents, [message["content"] for message in line["messages"]], encoder)
     return [document.for_page(encoder, table) for document in ordered]
 

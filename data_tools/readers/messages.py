@@ -40,7 +40,8 @@ def turn_of(index: int, item: object) -> Turn:
     if role is None:
         return Turn(index, None, text or "", "unknown_role")
     if calls:
-        return Turn(index, "tool", (text or "") + json.dumps(calls, ensure_ascii=False, default=str))
+        called = json.dumps(calls, ensure_ascii=False, default=str)
+        return Turn(index, "tool", (text or "") + called, train=flag_of(item), is_call=not text)
     if text is None:
         return Turn(index, role, "", "not_text")
     return Turn(index, role, text, train=flag_of(item))

@@ -1,7 +1,7 @@
 """ShareGPT's records, in the spellings in use."""
 
 from data_tools.readers import messages
-from data_tools.readers.turns import flag_of, id_of, record_of, role_of, system_turns, text_of
+from data_tools.readers.turns import flag_of, id_of, is_call, record_of, role_of, system_turns, text_of
 from data_tools.records import Branches, RawRecord, Record, Turn
 
 
@@ -36,4 +36,4 @@ def _turn(index: int, item: object) -> Turn:
         return Turn(index, None, text or "", "unknown_role")
     if text is None:
         return Turn(index, role, "", "not_text")
-    return Turn(index, role, text, train=flag_of(item))
+    return Turn(index, role, text, train=flag_of(item), is_call=is_call(item["from"]))

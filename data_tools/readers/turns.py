@@ -1,5 +1,6 @@
 """What the readers of all formats share: spellings of roles, texts in parts, train flags, ids."""
 
+import json
 from pathlib import PurePath
 
 from data_tools.records import RawRecord, Record, Turn
@@ -61,6 +62,11 @@ def id_of(raw: RawRecord, value: dict[str, object]) -> str:
     return f"{PurePath(raw.file).stem}#{raw.index}"
 
 
+def is_call(spelling: object) -> bool:
+    """Whether the role is that of a call of a tool."""
+    return isinstance(spelling, str) and spelling.strip().lower() == "function_call"
+
+
 def record_of(raw: RawRecord, turns: list[Turn], record_id: str) -> Record:
     """The record of some turns; where there are none, a rejected one."""
     return Record(record_id, raw.file, raw.index, turns) if turns else bad_record(raw, "no_conversations", record_id)
@@ -74,11 +80,12 @@ def bad_record(raw: RawRecord, rule: str, record_id: str = "") -> Record:
 
 
 def system_turns(value: dict[str, object]) -> list[Turn]:
-    """The turns that a record's `system` and `tools` keys make; definitions of tools are named, not taught."""
+    """The turns that a record's `system` and `tools` keys make; definitions are rejected until they get a place."""
     turns = []
     system, tools = value.get("system"), value.get("tools")
     if isinstance(system, str) and system:
         turns.append(Turn(-1, "system", system))
     if tools and tools != "[]":
-        turns.append(Turn(-2, None, str(tools)[:2000], "tools_definition"))
+        text = tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False, default=str)
+        turns.append(Turn(-2, None, text, "tools_definition"))
     return turns

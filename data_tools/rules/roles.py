@@ -4,10 +4,13 @@ from itertools import groupby
 from typing import Literal
 
 from data_tools.records import Record, Turn
+from data_tools.rules.tools import repair_with_tools
 from templates import Message, Role
 
 
-def repair(record: Record, *, leading_reply: Literal["reject", "context"] = "reject") -> None:
+def repair(
+    record: Record, *, leading_reply: Literal["reject", "context"] = "reject", takes_tools: bool = False
+) -> None:
     """Fill `record.messages`: an optional system message, then user and assistant in turn, the last an assistant's.
 
     Doubled turns of one role become one message (`merged`). What cannot stand in such a conversation is rejected:
@@ -15,7 +18,8 @@ def repair(record: Record, *, leading_reply: Literal["reject", "context"] = "rej
     `reply_without_question`, `trailing_question`, and every turn of a conversation without a pair as `no_reply`.
 
     `leading_reply="context"` keeps the reply that opens a piece of a split conversation before the first question,
-    as context that is not taught.
+    as context that is not taught. `takes_tools`: the template has a place for tools, so that calls become replies and
+    their answers context, where `repair_with_tools` can read them.
 
     >>> turns = [("assistant", "...and so on."), ("user", "Thanks"), ("user", "One more:"), ("assistant", "Sure.")]
     >>> record = Record("a", "dump.json", 0, [Turn(i, role, text) for i, (role, text) in enumerate(turns)])
@@ -25,6 +29,8 @@ def repair(record: Record, *, leading_reply: Literal["reject", "context"] = "rej
     >>> [turn.rule for turn in record.turns]
     ['leading_reply', '', 'merged', '']
     """
+    if takes_tools and repair_with_tools(record):
+        return
     turns = record.turns
     _reject_after_tool(turns)
     for turn in turns:
