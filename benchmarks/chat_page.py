@@ -18,10 +18,10 @@ import psutil
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.page import ChatPage
 from serve.chat.store import conversations, messages
 from serve.chat.store.database import open_database
-from serve.chat.stream import Endpoint
 from tests.serve.conftest import free_port
 from tests.serve.scripted_server import ScriptedServer, running
 
@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running(ScriptedServer()) as scripted:
         engine = open_database(f"sqlite:///{Path(folder) / 'chat.sqlite'}")
-        endpoint = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+        endpoint = connect([scripted.base_url], keys=None)
         port = free_port()
         page = ChatPage(Context(engine=engine, endpoint=endpoint), users=None)
         page.launch(port=port)

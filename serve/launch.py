@@ -16,7 +16,7 @@ from serve.model_directory import ServedModel, look_at
 from serve.processes import refuse_busy_port
 from serve.prompt_check import check_prompts_apart
 from serve.ray_serve.replicas import parse_replicas
-from serve.run_state import new_run_directory
+from serve.run_state import RUN_VARIABLE, new_run_directory
 from serve.supervisor import python_service, supervise
 from serve.watched import Service
 from templates import InputError
@@ -73,7 +73,7 @@ def launch(args: argparse.Namespace, extra: Sequence[str]) -> int:
     services = [_engine(model, args, replace(options, port=args.port + at)) for at, model in enumerate(models)]
     names = [model.name for model in models] + [adapter.name for adapter in adapters]
     if not args.no_ui:
-        services.append(_page(args, names[0], page_key))
+        services.append(_page(args, names[0], page_key, run))
     return supervise(services, ready_text=_ready_text(args, models, names, has_keys=keys is not None), run=run)
 
 
@@ -140,15 +140,23 @@ def _engine(model: ServedModel, args: argparse.Namespace, options: EngineOptions
     return Service(name, command.argv, command.environment, f"{_root(args.host, options.port)}/health")
 
 
-def _page(args: argparse.Namespace, model: str, key: str | None) -> Service:
-    options = ["--base-url", f"{_root(args.host, args.port)}/v1", "--port", str(args.ui_port), "--model", model]
+def _page(args: argparse.Namespace, model: str, key: str | None, run: Path) -> Service:
+    apis = _apis(args)
+    options = [part for api in apis for part in ("--base-url", api)]
+    options += ["--port", str(args.ui_port), "--model", model]
     options += ["--db", args.db] if args.db else []
     # A page with a login is as open as the API; one without answers to this machine alone.
     options += ["--users", str(args.users), "--host", args.host] if args.users else []
     # The key is made at each start, is told to the page alone, and is never shown.
-    environment = {**os.environ, "OPENAI_API_KEY": key} if key else dict(os.environ)
+    environment = {**os.environ, RUN_VARIABLE: str(run)}
+    environment |= {"OPENAI_API_KEY": ",".join([key] * len(apis))} if key else {}
     url = f"{_page_root(args)}/{'login' if args.users else ''}"
     return python_service("chat page", "chaku", "chat", *options, environment=environment, ready_url=url)
+
+
+def _apis(args: argparse.Namespace) -> list[str]:
+    """The address of each model's API."""
+    return [f"{_root(args.host, args.port + at)}/v1" for at in range(len(args.model))]
 
 
 def _page_root(args: argparse.Namespace) -> str:
@@ -164,7 +172,7 @@ def _root(host: str, port: int) -> str:
 def _ready_text(
     args: argparse.Namespace, models: Sequence[ServedModel], names: Sequence[str], *, has_keys: bool
 ) -> str:
-    apis = [f"{_root(args.host, args.port + at)}/v1" for at in range(len(models))]
+    apis = _apis(args)
     lines = [
         f"  API         {api}{f'  {model.name}' if len(models) > 1 else ''}"
         for api, model in zip(apis, models, strict=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 _STATE = "state.json"
 _LOCK = "lock"
+# Tells the chat page which run it belongs to.
+RUN_VARIABLE = "CHAKU_RUN"
 
 
 def _runs() -> Path:
@@ -40,6 +42,27 @@ def write_state(run: Path, services: Sequence[dict[str, Any]]) -> None:
         partial.replace(run / _STATE)
     except OSError:
         return
+
+
+def services_of(run: Path) -> list[dict[str, Any]]:
+    """What a run last wrote down of its services."""
+    state = _read(run / _STATE)
+    return state["services"] if state else []
+
+
+def usual_seconds(run: Path, service: str) -> float | None:
+    """What a service took to be ready in the latest other run of this run's model; None where there is none."""
+    model = _model_of(run)
+    others = (path for path in _runs().glob(f"*/{_STATE}") if path.parent != run and _model_of(path.parent) == model)
+    for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+        for told in services_of(path.parent):
+            if told["name"] == service and (seconds := told.get("usual_seconds")) is not None:
+                return float(seconds)
+    return None
+
+
+def _model_of(run: Path) -> str:
+    return run.name.rsplit("-", 3)[0]
 
 
 def show_status() -> int:

@@ -13,6 +13,7 @@ from rich.console import Console
 from serve.causes import cause_of_death
 from serve.middleware.draining import RUNNING_HEADER
 from serve.processes import Child
+from serve.run_state import usual_seconds
 
 # A service that was ready for so long has recovered from what it died of before.
 STEADY_SECONDS = 60.0
@@ -48,7 +49,8 @@ class Watched:
         self._console = console
         self._deaths = 0  # in a row, without a steady time between them
         self._was_ready = False
-        self._since = time.monotonic()
+        self._since, self._entered = time.monotonic(), time.time()
+        self._usual_seconds = usual_seconds(run, service.name)
         self.child = self._start()
 
     def __enter__(self) -> Self:
@@ -68,7 +70,7 @@ class Watched:
         elif self.state != "dead" and self.child.is_dead():
             self._died()
         elif self.state == "starting" and _answers(self.service.ready_url):
-            self._was_ready = True
+            self._was_ready, self._usual_seconds = True, round(now - self._since, 1)
             self._enter("ready")
         elif self.state == "ready" and now > self._since + STEADY_SECONDS:
             self._deaths = 0
@@ -78,13 +80,15 @@ class Watched:
         return self.state != "ready" or self.child.is_dead() or not _running(self.service.ready_url)
 
     def shown(self) -> dict[str, Any]:
-        """What `chaku serve --status` shows of it."""
+        """What `chaku serve --status` and the chat page show of it: `since` when, and how long it takes to be ready."""
         return {
             "name": self.service.name,
             "state": self.state,
             "url": self.service.ready_url.removesuffix("/health"),
             "restarts": self.restarts,
             "cause": self.cause,
+            "since": self._entered,
+            "usual_seconds": self._usual_seconds,
         }
 
     def _start(self) -> Child:
@@ -93,7 +97,7 @@ class Watched:
         return Child(self.service.name, self.service.argv, environment=self.service.environment, log=log)
 
     def _enter(self, state: State) -> None:
-        self.state, self._since = state, time.monotonic()
+        self.state, self._since, self._entered = state, time.monotonic(), time.time()
 
     def _died(self) -> None:
         self.cause = cause_of_death(self.child.log, self.child.process.returncode)

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from transformers import AutoTokenizer
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.inspector import inspect_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.database import open_database
-from serve.chat.stream import Endpoint
 from serve.cli import parity
 from templates.loading import load_encoder
 from tests.road import free_port, wait_for
@@ -126,7 +126,7 @@ async def test_the_inspector_says_whether_the_server_reads_a_turn_as_the_trainer
     made = conversations.create(engine, "", model="m", settings={})
     messages.add(engine, "", made.id, role="user", content=EVIL)
     reply = messages.add(engine, "", made.id, role="assistant", content="No.", model="m")
-    endpoint = Endpoint(base_url=f"{servers[name].root}/v1", model="m", api_key=None)
+    endpoint = connect([f"{servers[name].root}/v1"], keys=None)
     asked = Request({"type": "http", "headers": [], "query_string": f"message={reply.id}".encode()})
     page = bytes((await inspect_page(Context(engine=engine, endpoint=endpoint), asked, owner="")).body).decode()
     assert said in unescape(page)

@@ -53,7 +53,7 @@ class Arena:
         try:
             models, hint = await self._models(), texts("arena.one_model")
         except openai.OpenAIError as error:  # the page opens whatever the server does
-            models, hint = [], explain(error, texts, base_url=self._context.endpoint.base_url)
+            models, hint = [], explain(error, texts, base_url=self._context.endpoint.url_of(""))
         options = "".join(f"<option>{escape(name)}</option>" for name in models)
         note = "" if len(models) > 1 else f'<p class="notice" role="status">{escape(hint)}</p>'
         return scripted_page("arena", texts, models=options, note=note, leaderboard=await self._leaderboard(texts))
@@ -69,7 +69,7 @@ class Arena:
         try:
             names = await self._models()
         except openai.OpenAIError as error:
-            words = explain(error, choose(request.headers), base_url=self._context.endpoint.base_url)
+            words = explain(error, choose(request.headers), base_url=self._context.endpoint.url_of(""))
             return JSONResponse({"error": words}, status_code=502)
         asked = [str(name) for name in body.get("models") or []]
         if asked and (len(asked) != len(_SIDES) or not set(asked) <= set(names)):
@@ -137,7 +137,8 @@ class Arena:
                 await said.put({"side": side, **markdown.frame(text)})
             battle.answers[side] = reply.text
         except Exception as error:  # whatever a server of someone else's does, the other side goes on
-            words = explain(error, texts, base_url=self._context.endpoint.base_url)
+            model = battle.models[_SIDES.index(side)]
+            words = explain(error, texts, base_url=self._context.endpoint.url_of(model))
             await said.put({"side": side, "error": words})
         finally:
             await said.put(None)

@@ -19,15 +19,17 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     from serve.chat.page import run
 
-    run(base_url=args.base_url, host=args.host, port=args.port, model=args.model, db=args.db, users=args.users)
+    run(base_urls=args.base_url, host=args.host, port=args.port, model=args.model, db=args.db, users=args.users)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaku chat",
-        description="The chat page alone, in front of any OpenAI-compatible API. A key is read from OPENAI_API_KEY.",
+        description="The chat page alone, in front of any OpenAI-compatible API.\n"
+        "OPENAI_API_KEY holds its key; those of several APIs in order, with commas between.",
         epilog="examples:\n  chaku chat --base-url http://127.0.0.1:8000/v1\n"
+        "  chaku chat --base-url http://127.0.0.1:8000/v1 --base-url http://127.0.0.1:8001/v1\n"
         "  chaku chat users add alice --users users.json\n"
         "  chaku chat --base-url http://127.0.0.1:8000/v1 --users users.json --host 0.0.0.0\n"
         "other commands:\n  chaku chat users add|list|remove   who may log in\n"
@@ -36,7 +38,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=RawDescriptionRichHelpFormatter,
     )
     parser.add_argument(
-        "--base-url", required=True, metavar="URL", help="the API, for instance http://127.0.0.1:8000/v1"
+        "--base-url",
+        action="append",
+        required=True,
+        metavar="URL",
+        help="the API, for instance http://127.0.0.1:8000/v1; given again: the models of all are offered",
     )
     parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
     parser.add_argument("--model", metavar="NAME", help="model to chat with (default: the first that the API lists)")

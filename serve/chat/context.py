@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import gradio as gr
 from sqlalchemy import Engine
 
+from serve.chat.endpoints import Endpoints
 from serve.chat.language import Texts, choose, label
-from serve.chat.stream import Endpoint
 
 OWNER = "chaku.owner"  # where the login puts a person's name in a request's scope
 
@@ -16,7 +16,7 @@ class Context:
     """Handed to each page's `page(context)`, which is called inside the Gradio route that it fills."""
 
     engine: Engine
-    endpoint: Endpoint
+    endpoint: Endpoints
 
     def owner(self, request: gr.Request) -> str:
         """The login name of who asks, as `Conversation.owner` keeps it; empty where nobody logs in."""

@@ -8,18 +8,19 @@ import ipaddress
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.headers import PageHeaders
 from serve.chat.login import Login, LoopbackOnly
 from serve.chat.replies import Replies, mark_cut
 from serve.chat.routes import Routes
 from serve.chat.store.database import default_url, open_database
-from serve.chat.stream import Endpoint
 from serve.chat.theme import ASSETS, theme
 from serve.chat.user_file import UserFile
 from serve.processes import refuse_busy_port
@@ -30,8 +31,12 @@ EVENTS = 256  # of Gradio's, at once
 _HEAD = '<link rel="stylesheet" href="/chat/turns.css"><script type="module" src="/chat/chat.js"></script>'
 
 
-def run(*, base_url: str, host: str, port: int, model: str | None, db: str | None, users: Path | None) -> None:
-    """Serve the page until SIGTERM or SIGINT. The key for the API comes from OPENAI_API_KEY.
+def run(
+    *, base_urls: Sequence[str], host: str, port: int, model: str | None, db: str | None, users: Path | None
+) -> None:
+    """Serve the page until SIGTERM or SIGINT.
+
+    OPENAI_API_KEY holds the API's key; those of several in the order of their addresses, with commas between.
 
     Raises:
         InputError: the port is in use, the database cannot be opened, the file of users is none, or the page would be
@@ -44,11 +49,11 @@ def run(*, base_url: str, host: str, port: int, model: str | None, db: str | Non
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    endpoint = Endpoint(base_url=base_url, model=model, api_key=os.environ.get("OPENAI_API_KEY"))
+    endpoint = connect(base_urls, keys=os.environ.get("OPENAI_API_KEY"), first=model)
     context = Context(engine=open_database(db or default_url()), endpoint=endpoint)
     page = ChatPage(context, users=known)
     page.launch(host=host, port=port)
-    print(f"Chat page: http://{host}:{port}/ (in front of {base_url})", flush=True)
+    print(f"Chat page: http://{host}:{port}/ (in front of {', '.join(base_urls)})", flush=True)
     stopped.wait()
     page.close()
 

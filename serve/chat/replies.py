@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, update
 
+from serve.chat.endpoints import Endpoints
 from serve.chat.errors import describe
 from serve.chat.fitting import fit
 from serve.chat.store.access import transaction
 from serve.chat.store.tables import Message
-from serve.chat.stream import SNAPSHOT_SECONDS, ChatMessage, Endpoint, Reply, Settings, with_system
+from serve.chat.stream import SNAPSHOT_SECONDS, ChatMessage, Reply, Settings, with_system
 
 SAVE_SECONDS = 0.8  # a kill loses less than a second
 
@@ -53,7 +54,7 @@ class Growing:
         if self._reply:
             self._reply.stop()
 
-    async def grow(self, engine: Engine, endpoint: Endpoint, asked: list[ChatMessage], settings: Settings) -> None:
+    async def grow(self, engine: Engine, endpoint: Endpoints, asked: list[ChatMessage], settings: Settings) -> None:
         """Ask, keep what comes as it comes, and note how it ended."""
         message, before, saved = self.message, self.message.content, time.monotonic()
         try:
@@ -79,7 +80,7 @@ class Growing:
             self.is_over = True
             self._wake()
 
-    async def _fit(self, endpoint: Endpoint, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
+    async def _fit(self, endpoint: Endpoints, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
         context = await endpoint.context(settings.model)
         messages = with_system(settings.system, asked)
         fitted = await fit(
@@ -111,7 +112,7 @@ class Growing:
 class Replies:
     """All replies that grow in this process, by the id of their message."""
 
-    def __init__(self, engine: Engine, endpoint: Endpoint) -> None:
+    def __init__(self, engine: Engine, endpoint: Endpoints) -> None:
         self._engine, self._endpoint = engine, endpoint
         self._growing: dict[str, Growing] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -20,6 +20,7 @@ from serve.chat.list_html import list_html
 from serve.chat.markdown import GrowingMarkdown
 from serve.chat.replies import Growing, Replies
 from serve.chat.share import share_page
+from serve.chat.starting import why_silent
 from serve.chat.store import conversations, messages, shares
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.tables import Message
@@ -71,9 +72,9 @@ class Routes:
         texts = choose(request.headers)
         try:
             models = [model.name for model in await self.context.endpoint.models()]
-            notice = ""
         except openai.OpenAIError:  # the page opens whatever the server does
-            models, notice = [], texts("error.unreachable", url=self.context.endpoint.base_url)
+            models = []
+        notice = " ".join(why_silent(url, texts) for url in self.context.endpoint.silent)
         said = {key: texts(key) for key in _SCRIPT_TEXTS}
         welcome = welcome_html(texts, is_known=bool(_owner(request)))
         return JSONResponse({"models": models, "notice": notice, "texts": said, **welcome})
@@ -196,7 +197,7 @@ class Routes:
             {
                 "id": conversation,
                 "title": branch.conversation.title,
-                "html": branch_html(branch, texts, base_url=self.context.endpoint.base_url),
+                "html": branch_html(branch, texts, url_of=self.context.endpoint.url_of),
                 "growing": growing[-1] if growing else "",
                 "settings": settings_shown(branch.conversation),
                 **more,

@@ -18,7 +18,6 @@ def share_page(context: Context, request: Request) -> Response:
         branch = shares.shared(context.engine, request.query_params.get("t", ""))
     except NotFoundError:
         return plain_page(texts, title="Chaku", note=texts("share.gone"), body="", status=404)
-    url = context.endpoint.base_url
-    turns = "\n".join(turn_html(turn, texts, base_url=url, is_shared=True) for turn in branch.turns)
+    turns = "\n".join(turn_html(turn, texts, url_of=context.endpoint.url_of, is_shared=True) for turn in branch.turns)
     title = branch.conversation.title or texts("page.untitled")
     return plain_page(texts, title=title, note=texts("share.read_only"), body=turns)

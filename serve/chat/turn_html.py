@@ -1,5 +1,6 @@
 """A turn of a conversation as HTML: what was said, how it went, and what can be done with it."""
 
+from collections.abc import Callable
 from html import escape
 
 from serve.chat.errors import in_words
@@ -10,11 +11,11 @@ from serve.chat.store.messages import Branch, Turn
 from serve.chat.store.tables import Message
 
 
-def branch_html(branch: Branch, texts: Texts, *, base_url: str) -> str:
+def branch_html(branch: Branch, texts: Texts, *, url_of: Callable[[str], str]) -> str:
     """All turns of the shown branch; those that the last request left out are marked."""
     left_out = _left_out(branch.messages)
     turns = [
-        turn_html(turn, texts, base_url=base_url, is_left_out=at < left_out, is_last=at >= len(branch.turns) - 2)
+        turn_html(turn, texts, url_of=url_of, is_left_out=at < left_out, is_last=at >= len(branch.turns) - 2)
         for at, turn in enumerate(branch.turns)
     ]
     if left_out:
@@ -26,7 +27,7 @@ def turn_html(
     turn: Turn,
     texts: Texts,
     *,
-    base_url: str,
+    url_of: Callable[[str], str],
     is_left_out: bool = False,
     is_last: bool = False,
     is_shared: bool = False,
@@ -41,11 +42,11 @@ def turn_html(
     return (
         f'<article class="{classes}" data-id="{message.id}" data-state="{message.state}" aria-label="{name}">'
         f'<div class="body" data-testid="{"user" if is_user else "bot"}">{said}</div>'
-        f"{_outcome(message, texts, base_url=base_url, is_shared=is_shared)}{foot}</article>"
+        f"{_outcome(message, texts, url_of=url_of, is_shared=is_shared)}{foot}</article>"
     )
 
 
-def _outcome(message: Message, texts: Texts, *, base_url: str, is_shared: bool) -> str:
+def _outcome(message: Message, texts: Texts, *, url_of: Callable[[str], str], is_shared: bool) -> str:
     """Why a reply is no whole one, with what to do about it."""
     if message.corrects:
         return f'<p class="label">{texts("turn.corrected")}</p>'
@@ -54,7 +55,7 @@ def _outcome(message: Message, texts: Texts, *, base_url: str, is_shared: bool) 
     action = "continue" if message.content.strip() else "retry"
     buttons = _plain_button(action, texts(f"turn.{action}"), message)
     if message.state == "failed":
-        words = escape(in_words(message.error, texts, base_url=base_url))
+        words = escape(in_words(message.error, texts, base_url=url_of(message.model)))
         return f'<div class="outcome failed" role="alert"><p>{words}</p>{buttons}</div>'
     if message.state in ("cut", "stopped"):
         key = f"turn.{message.state}"

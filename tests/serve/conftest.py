@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.page import ChatPage
 from serve.chat.store.database import open_database
-from serve.chat.stream import Endpoint
 from tests.serve.scripted_server import ScriptedServer, running
 
 
@@ -39,7 +39,7 @@ def scripted(_scripted: ScriptedServer) -> ScriptedServer:
 def chat_context(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Context:
     """What the page stands on: a database of its own and the scripted API."""
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('chat') / 'chat.sqlite'}")
-    return Context(engine=engine, endpoint=Endpoint(base_url=_scripted.base_url, model=None, api_key=None))
+    return Context(engine=engine, endpoint=connect([_scripted.base_url], keys=None))
 
 
 @pytest.fixture(scope="session")

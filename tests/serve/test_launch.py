@@ -110,6 +110,21 @@ def test_models_have_a_port_each(small_model: Path, tmp_path: Path, started: lis
     assert "http://127.0.0.1:18126/v1  copy" in started[0]["ready_text"]
 
 
+def test_the_page_is_in_front_of_all_models(small_model: Path, tmp_path: Path, started: list[dict[str, Any]]) -> None:
+    (copy := tmp_path / "copy").mkdir()
+    for file in small_model.iterdir():
+        (copy / file.name).symlink_to(file)
+    add_key(tmp_path / "keys.json", "alice", limits={})
+    ports = ["--port", "18131", "--ui-port", "18133"]
+    serve([str(small_model), str(copy), *ports, "--keys", str(tmp_path / "keys.json")])
+    page = started[0]["services"][-1]
+    apis = [page.argv[at + 1] for at, word in enumerate(page.argv) if word == "--base-url"]
+    assert apis == ["http://127.0.0.1:18131/v1", "http://127.0.0.1:18132/v1"]
+    first, second = page.environment["OPENAI_API_KEY"].split(",")
+    assert first == second != ""
+    assert page.environment["CHAKU_RUN"] == str(started[0]["run"])
+
+
 def test_an_adapter_is_served_under_its_name(small_model: Path, tmp_path: Path, started: list[dict[str, Any]]) -> None:
     adapter = tmp_path / "pirate"
     with pytest.raises(InputError, match=r"adapter_config\.json: missing"):

@@ -287,34 +287,38 @@ function place() {
   find(".gradio-container").append(Object.assign(document.createElement("dialog"), { id: "chaku-dialog" }));
 }
 
-function offerModels(names, label) {
+function offerModels(names) {
+  const chosen = find("#model");
+  if (chosen && names.join("\n") === [...chosen.options].map((each) => each.value).join("\n")) return;
   const select = Object.assign(document.createElement("select"), { id: "model" });
-  select.setAttribute("aria-label", label);
+  select.setAttribute("aria-label", state.model);
   for (const name of names) select.append(new Option(name, name));
+  if (names.includes(chosen?.value)) select.value = chosen.value;
   find("#model-picker").replaceChildren(select);
 }
 
-// A server that is still loading its model is asked until it answers.
-async function awaitModels(label, notice) {
-  say(notice);
+// A server that is still loading its model is asked until it answers; what it says meanwhile counts down.
+async function followStart(now) {
+  const place = find("#notice-text");
+  let said = "";
   for (;;) {
-    await new Promise((done) => setTimeout(done, 3000));
-    const now = await get("/chat/start").catch(() => ({ models: [] }));
-    if (!now.models.length) continue;
-    if (find("#notice-text").textContent === notice) say("");
-    return offerModels(now.models, label);
+    offerModels(now.models);
+    if (place.hidden || place.textContent === said) say(now.notice);
+    said = now.notice;
+    if (!now.notice) return;
+    await new Promise((done) => setTimeout(done, now.models.length ? 5000 : 1000));
+    now = await get("/chat/start").catch(() => now);
   }
 }
 
 async function begin() {
   place();
-  const { models, notice, texts, ...parts } = await get("/chat/start");
-  Object.assign(state, { texts, ...parts });
-  find("#log").setAttribute("aria-label", texts["page.conversation"]);
+  const { models, notice, ...parts } = await get("/chat/start");
+  Object.assign(state, parts);
+  find("#log").setAttribute("aria-label", state.texts["page.conversation"]);
   find("#side-foot").innerHTML = parts.foot;
-  offerModels(models, parts.model);
   if (innerWidth < 900) find("#conversations.open .toggle-button")?.click();
-  if (notice) awaitModels(parts.model, notice);
+  followStart({ models, notice });
   refreshList();
   const wanted = new URLSearchParams(location.search).get("c") ?? localStorage.getItem("chaku.conversation");
   try {

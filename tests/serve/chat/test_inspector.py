@@ -9,11 +9,12 @@ from playwright.sync_api import Page, expect
 from starlette.requests import Request
 
 from serve.chat.context import Context
+from serve.chat.endpoints import Endpoints
 from serve.chat.inspector import inspect_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.database import open_database
-from serve.chat.stream import ChatMessage, Endpoint
+from serve.chat.stream import ChatMessage, Endpoint, Model
 from templates.loading import load_encoder
 from tests.serve.chat.on_page import ask
 from tests.serve.scripted_server import ScriptedServer
@@ -33,6 +34,9 @@ class Told(Endpoint):
         assert model == "m"
         return self._directory
 
+    async def models(self) -> list[Model]:
+        return [Model("m", None)]
+
     async def prompt_ids(self, messages: Sequence[ChatMessage], model: str) -> list[int] | None:
         self.asked = messages
         return None if self._ids is None else list(self._ids)
@@ -44,7 +48,7 @@ def begin(tmp_path: Path, endpoint: Endpoint) -> tuple[Context, str]:
     made = conversations.create(engine, "ana", model="m", system="Be brief.", settings={})
     messages.add(engine, "ana", made.id, role="user", content=HOSTILE)
     reply = messages.add(engine, "ana", made.id, role="assistant", content="Fine.", model="m")
-    return Context(engine=engine, endpoint=endpoint), reply.id
+    return Context(engine=engine, endpoint=Endpoints([endpoint])), reply.id
 
 
 async def look(context: Context, message: str, *, owner: str = "ana") -> str:
@@ -90,6 +94,15 @@ async def test_a_server_with_another_template_is_told_apart(small_model: Path, t
 async def test_ids_that_no_token_has_are_shown_as_they_are(small_model: Path, tmp_path: Path) -> None:
     page = await look(*begin(tmp_path, Told(small_model, [10**6])))
     assert "From there, the server: '' 1000000 " in unescape(page)
+
+
+@pytest.mark.anyio
+async def test_a_reply_that_an_export_would_not_teach_is_context(small_model: Path, tmp_path: Path) -> None:
+    context, reply = begin(tmp_path, Told(small_model, None))
+    messages.judge(context.engine, "ana", reply, thumb=-1, reason="")
+    page = await look(context, reply)
+    assert "This reply would not be taught" in page
+    assert "0 supervised" in page
 
 
 @pytest.mark.anyio

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.page import ChatPage
 from serve.chat.store.database import open_database
-from serve.chat.stream import Endpoint
 from serve.chat.user_file import UserFile, add_user
 from tests.serve.conftest import free_port
 from tests.serve.scripted_server import ScriptedServer
@@ -23,7 +23,7 @@ def guarded(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory)
     folder, port = tmp_path_factory.mktemp("login"), free_port()
     for name, password in PASSWORDS.items():
         add_user(folder / "users.json", name, password)
-    endpoint = Endpoint(base_url=_scripted.base_url, model=None, api_key=None)
+    endpoint = connect([_scripted.base_url], keys=None)
     context = Context(engine=open_database(f"sqlite:///{folder / 'chat.sqlite'}"), endpoint=endpoint)
     page = ChatPage(context, users=UserFile(folder / "users.json"))
     page.launch(port=port)

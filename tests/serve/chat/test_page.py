@@ -8,11 +8,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from serve.chat.context import Context
+from serve.chat.endpoints import connect
+from serve.chat.page import ChatPage
+from serve.chat.store.database import open_database
+from serve.run_state import write_state
 from tests.serve.chat.on_page import LONG, SLOW, answered, ask, button, message_box, replies, wait_until
 from tests.serve.conftest import free_port
-from tests.serve.scripted_server import MODEL, ScriptedServer
+from tests.serve.scripted_server import MODEL, ScriptedServer, running
 
 pytestmark = pytest.mark.browser
 
@@ -87,6 +92,49 @@ def test_a_page_that_is_opened_too_early_goes_on_when_the_model_is_there(page: P
     expect(page.locator("#notice-text")).to_be_hidden()
     ask(page, "Hello")
     expect(replies(page)).to_have_text("Hello.")
+
+
+def test_the_seconds_until_the_model_is_there_are_counted_down(
+    page: Page, scripted: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = scripted.base_url.removesuffix("/v1")
+    engine = {"name": "engine", "url": root, "state": "starting", "since": time.time(), "usual_seconds": 40}
+    write_state(tmp_path, [engine])
+    monkeypatch.setenv("CHAKU_RUN", str(tmp_path))
+    scripted.is_starting = True
+    page.reload()
+    notice = page.locator("#notice-text")
+    expect(notice).to_contain_text("The model is starting, about ")
+    first = int("".join(filter(str.isdigit, notice.inner_text())))
+    assert first <= 40
+    expect(notice).to_contain_text(f"about {first - 2} s left", timeout=10_000)
+    message_box(page).fill("Kept while it starts")
+    scripted.is_starting = False
+    expect(notice).to_be_hidden(timeout=10_000)
+    button(page, "Send").click()
+    expect(replies(page)).to_have_text("Hello.")
+
+
+def test_the_models_of_two_servers_are_offered_and_asked(
+    chromium: Browser, scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'chat.sqlite'}")
+    with running(ScriptedServer(replies=["From the other."], models=("alpaca",))) as other:
+        apis = connect([scripted.base_url, other.base_url, "http://127.0.0.1:9/v1"], keys=None)
+        chat = ChatPage(Context(engine=engine, endpoint=apis), users=None)
+        chat.launch(port=(port := free_port()))
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        expect(page.get_by_role("combobox", name="Model").locator("option")).to_have_text([MODEL, "alpaca"])
+        expect(page.locator("#notice-text")).to_contain_text("No server answers at http://127.0.0.1:9/v1")
+        page.get_by_role("combobox", name="Model").select_option("alpaca")
+        ask(page, "Who are you?")
+        expect(replies(page)).to_have_text("From the other.")
+        assert [request["model"] for request in other.requests] == ["alpaca"]
+        page.goto(f"http://127.0.0.1:{port}/arena")
+        expect(page.locator("option", has_text="alpaca").first).to_be_attached()
+        page.close()
+        chat.close()
 
 
 def test_a_broken_connection_keeps_what_arrived_and_it_can_go_on(page: Page, scripted: ScriptedServer) -> None:

@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.page import ChatPage
 from serve.chat.store import conversations, messages, shares
 from serve.chat.store.access import transaction
 from serve.chat.store.database import open_database
 from serve.chat.store.tables import Conversation
-from serve.chat.stream import Endpoint
 from serve.chat.user_file import UserFile, add_user
 from serve.chat.votes import Vote, add_vote
 from tests.serve.chat.hostile import PAYLOADS
@@ -53,7 +53,7 @@ def guarded(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory)
     """A page for one person, whose name is as hostile as the rest."""
     folder, port = tmp_path_factory.mktemp("safety"), free_port()
     add_user(folder / "users.json", USER, PASSWORD)
-    endpoint = Endpoint(base_url=_scripted.base_url, model=None, api_key=None)
+    endpoint = connect([_scripted.base_url], keys=None)
     context = Context(engine=open_database(f"sqlite:///{folder / 'chat.sqlite'}"), endpoint=endpoint)
     page = ChatPage(context, users=UserFile(folder / "users.json"))
     page.launch(port=port)

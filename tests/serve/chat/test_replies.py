@@ -8,11 +8,12 @@ from sqlalchemy import Engine
 
 from serve.chat.actions import Actions
 from serve.chat.context import Context
+from serve.chat.endpoints import connect
 from serve.chat.replies import Replies, mark_cut
 from serve.chat.store import messages
 from serve.chat.store.database import open_database
 from serve.chat.store.tables import Message
-from serve.chat.stream import Endpoint, Settings
+from serve.chat.stream import Settings
 from tests.serve.scripted_server import MODEL, ScriptedServer
 
 GIVEN = Settings(model=MODEL)
@@ -28,7 +29,7 @@ def run(engine: Engine, scripted: ScriptedServer, talk: Callable[[Actions], Awai
     """Have a talk, wait until nothing grows any more, and return the shown branch."""
 
     async def whole() -> str:
-        endpoint = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+        endpoint = connect([scripted.base_url], keys=None)
         replies = Replies(engine, endpoint)
         conversation = await talk(Actions(Context(engine=engine, endpoint=endpoint), replies, ""))
         for message in messages.branch(engine, "", conversation).messages:
@@ -154,7 +155,7 @@ def test_what_still_grows_at_the_end_of_the_process_is_kept(engine: Engine, scri
     scripted.replies, scripted.seconds_per_word = [WORDS], 0.05
 
     async def talk() -> str:
-        endpoint = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+        endpoint = connect([scripted.base_url], keys=None)
         replies = Replies(engine, endpoint)
         actions = Actions(Context(engine=engine, endpoint=endpoint), replies, "")
         conversation = await actions.send("", "Count", GIVEN)
