@@ -16,8 +16,10 @@ from serve.chat.standalone import plain_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.tables import Message
 from serve.chat.stream import ChatMessage, with_system
+from serve.chat.training_data import is_taught
 from serve.parity import first_difference, reason_for
 from templates import Conversation, Encoder, InputError, RenderError
+from templates import Message as Said
 from templates.conversation import as_messages
 
 _AROUND = 8
@@ -39,7 +41,7 @@ async def inspect_page(context: Context, request: Request, *, owner: str) -> Res
     title = conversation.title or texts("page.untitled")
     if directory is None:
         return _without_directory(texts, title, theirs)
-    shown = Conversation(id=title, messages=tuple(as_messages(turns)))
+    shown = Conversation(id=title, messages=tuple(_as_taught(turns, path)))
     try:
         return HTMLResponse(await asyncio.to_thread(_tokens_page, shown, str(directory), asked, theirs, texts))
     except InputError as error:
@@ -48,8 +50,19 @@ async def inspect_page(context: Context, request: Request, *, owner: str) -> Res
 
 def turns_of(path: Sequence[Message], *, system: str) -> list[ChatMessage]:
     """The conversation as it was sent: the system prompt first, without the turns that had no room any more."""
-    left_out = int(path[-1].sampling.get("left_out") or 0)
-    return with_system(system, [ChatMessage(role=each.role, content=each.content) for each in path[left_out:]])
+    return with_system(system, [ChatMessage(role=each.role, content=each.content) for each in _sent(path)])
+
+
+def _sent(path: Sequence[Message]) -> Sequence[Message]:
+    return path[int(path[-1].sampling.get("left_out") or 0) :]
+
+
+def _as_taught(turns: Sequence[ChatMessage], path: Sequence[Message]) -> list[Said]:
+    """The turns, with the replies marked that an export would keep from being taught."""
+    sent = _sent(path)
+    flags = [None] * (len(turns) - len(sent)) + [None if is_taught(each) else False for each in sent]
+    said = as_messages(turns)
+    return [Said(role=one.role, content=one.content, train=flag) for one, flag in zip(said, flags, strict=True)]
 
 
 def _tokens_page(
@@ -59,7 +72,8 @@ def _tokens_page(
     from templates.preview_html import to_html
 
     encoder = _encoder(directory)
-    return to_html(preview(encoder, shown), notes=_parity(encoder, asked, theirs, texts))
+    untaught = [texts("inspect.untaught")] if shown.messages[-1].train is False else []
+    return to_html(preview(encoder, shown), notes=[*_parity(encoder, asked, theirs, texts), *untaught])
 
 
 def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts) -> list[str]:
