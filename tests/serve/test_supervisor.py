@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,20 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), http.server.SimpleHTTPReque
 """
 
 
+_started: list["subprocess.Popen[str]"] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Whatever a failed test has left is ended."""
+    yield
+    for process in _started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=30)
+    _started.clear()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -51,7 +66,8 @@ def free_port() -> int:
 def start(how: str, logs: Path, *, port: int | None = None) -> "subprocess.Popen[str]":
     program = PROGRAM.format(server=SERVER)
     argv = [sys.executable, "-c", program, str(port or free_port()), how, str(logs)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=logs)
+    _started.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=logs))
+    return _started[-1]
 
 
 def wait_ready(process: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -122,7 +138,7 @@ def test_a_child_that_is_killed_under_load_comes_back_and_every_client_is_served
         clients = [pool.submit(ask_until_served, port, 40) for _ in range(8)]
         time.sleep(0.3)
         engine.kill()
-        assert [client.result(timeout=30) for client in clients] == [40] * 8
+        assert [client.result(timeout=120) for client in clients] == [40] * 8
     state = wait_for_state(tmp_path, "ready", restarts=1)
     assert state["cause"] == "killed by signal 9"
     process.send_signal(signal.SIGTERM)
