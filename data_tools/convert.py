@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from data_tools.atomic import whole_file
-from data_tools.plain import as_messages, json_line, read_plain, readable_turns, size_of
+from data_tools.plain import as_messages, definitions_in, json_line, read_plain, readable_turns, size_of
 from data_tools.progress import progress
 from data_tools.records import Branches, Record, Turn
 from data_tools.rules.roles import repair
+from data_tools.rules.tools import DEFINITION, calls_as_json, calls_of
 from templates import InputError
 
 _SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
@@ -38,7 +39,7 @@ def convert(
     with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         with progress("convert", total=size_of(inputs)) as report:
             for record in read_plain(inputs, report=report, format=format, branches=branches):
-                done.unreadable.update(turn.rule for turn in record.turns if turn.rule)
+                done.unreadable.update(turn.rule for turn in record.turns if turn.rule and turn.rule != DEFINITION)
                 line, lost = shape(record)
                 done.not_held += lost
                 if line is not None:
@@ -50,29 +51,42 @@ def convert(
 
 
 def to_messages(record: Record) -> Shaped:
-    """The OpenAI convention: ``{"id", "messages": [{"role", "content"}], "source"}``; holds all."""
-    return (as_messages(record) if readable_turns(record) else None), Counter()
+    """The OpenAI convention: ``{"id", "messages": [{"role", "content"}], "source"}``; holds what is well-formed."""
+    if not readable_turns(record):
+        return None, Counter()
+    line = as_messages(record)
+    return line, +Counter({DEFINITION: 0 if "tools" in line else len(definitions_in(record))})
 
 
 def to_sharegpt(record: Record) -> Shaped:
     """The ShareGPT convention: ``{"id", "conversations": [{"from", "value"}]}``; has no train flags."""
     turns = readable_turns(record)
-    said = [{"from": _SHAREGPT_ROLES[str(turn.role)], "value": turn.text} for turn in turns]
-    return ({"id": record.id, "conversations": said} if said else None), _flags(turns)
+    said = [_sharegpt_turn(turn) for turn in turns]
+    line: dict[str, object] = {"id": record.id, "conversations": said}
+    for definition in definitions_in(record):
+        line["tools"] = definition.text
+    return (line if said else None), _flags(turns)
+
+
+def _sharegpt_turn(turn: Turn) -> dict[str, str]:
+    if turn.is_call:
+        calls = calls_of(turn.text)
+        return {"from": "function_call", "value": calls_as_json(calls) if calls else turn.text}
+    return {"from": _SHAREGPT_ROLES[str(turn.role)], "value": turn.text}
 
 
 def to_alpaca(record: Record) -> Shaped:
     """The Alpaca convention: the last pair as `instruction` and `output`, those before it as `history`, `system`.
 
-    It has no ids, train flags or tool turns, and only whole pairs after an optional system prompt; what does not
-    fit that shape falls away by the rules of `repair`.
+    It has no ids, train flags, tool turns or their definitions, and only whole pairs after an optional system prompt;
+    what does not fit that shape falls away by the rules of `repair`.
 
     >>> turns = [Turn(0, "user", "Hi"), Turn(1, "assistant", "Yes?"), Turn(2, "user", "Why?"), Turn(3, "assistant", "")]
     >>> to_alpaca(Record("dump#0", "dump.json", 0, turns))
     ({'instruction': 'Why?', 'input': '', 'output': '', 'history': [['Hi', 'Yes?']]}, Counter())
     """
     turns = readable_turns(record)
-    lost = _flags(turns)
+    lost = _flags(turns) + Counter({DEFINITION: len(definitions_in(record))})
     said = [(str(turn.role), turn.text) for turn in turns]
     if not _is_pairs(said):
         said = _repaired(record, turns, lost)

@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from data_tools.progress import Report
 from data_tools.readers import input_files, parse, read_records
 from data_tools.records import Branches, Record, Turn
+from data_tools.rules.tools import DEFINITION, calls_of, tools_of
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -27,7 +29,7 @@ def readable_turns(record: Record) -> list[Turn]:
 
 
 def as_messages(record: Record) -> dict[str, object]:
-    """The OpenAI convention, with the dump's own train flags.
+    """The OpenAI convention, with the dump's own train flags, calls of tools and their definitions where they are JSON.
 
     >>> as_messages(Record("a", "dump.json", 0, [Turn(0, "user", "Hi"), Turn(1, "assistant", "Yes?", train=False)]))
     {'id': 'a', 'messages': [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Yes?',
@@ -36,8 +38,24 @@ def as_messages(record: Record) -> dict[str, object]:
     messages = []
     for turn in readable_turns(record):
         message: dict[str, object] = {"role": turn.role, "content": turn.text}
+        if turn.is_call and (calls := calls_of(turn.text)):
+            message = {"role": "assistant", "content": None, "tool_calls": list(map(_call, calls))}
         messages.append(message if turn.train is None else message | {"train": turn.train})
-    return {"id": record.id, "messages": messages, "source": record.source}
+    tools = [tool for turn in definitions_in(record) for tool in tools_of(turn.text)]
+    line: dict[str, object] = {"id": record.id, "messages": messages, "source": record.source}
+    return line | {"tools": tools} if tools else line
+
+
+def definitions_in(record: Record) -> list[Turn]:
+    """The turn of a record that defines tools, if it has one."""
+    return [turn for turn in record.turns if turn.rule == DEFINITION]
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, object]:
+    """OpenAI writes the arguments as JSON within the JSON."""
+    function = call["function"]
+    arguments = json.dumps(function["arguments"], ensure_ascii=False)
+    return {"type": "function", "function": {"name": function["name"], "arguments": arguments}}
 
 
 def json_line(value: object) -> str:

@@ -85,6 +85,16 @@ def calls_of(text: str) -> tuple[Data, ...]:
     return tuple(calls)
 
 
+def calls_as_json(calls: tuple[Data, ...]) -> str:
+    """Calls as ShareGPT's dumps have them: one object, or a list of several.
+
+    >>> calls_as_json(calls_of('[{"function": {"name": "add", "arguments": "{}"}}]'))
+    '{"name": "add", "arguments": {}}'
+    """
+    functions = [call["function"] for call in calls]
+    return json.dumps(functions[0] if len(functions) == 1 else functions, ensure_ascii=False)
+
+
 def _parsed(text: str) -> list[Any]:
     """The items of a JSON list, or the one value; none where it is no JSON."""
     try:

@@ -11,6 +11,7 @@ from data_tools.cli import main
 from data_tools.convert import CONVENTIONS, convert
 from data_tools.readers import parse
 from data_tools.records import RawRecord, Record, Turn
+from data_tools.rules.tools import calls_of, tools_of
 from templates import InputError
 
 TEXTS = st.text(max_size=20)
@@ -127,3 +128,25 @@ def test_a_dump_that_alpaca_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not one conversation that --to alpaca can hold"):
         convert([tmp_path / "dump.json"], to="alpaca", out=tmp_path / "out.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["dump.json"]
+
+
+def test_tools_go_there_and_back(tmp_path: Path, shared_data: Path) -> None:
+    dump = shared_data / "other_formats" / "llamafactory_glaive_toolcall_en.json"
+    there, back = tmp_path / "there.jsonl", tmp_path / "back.jsonl"
+    assert not convert([dump], to="messages", out=there).not_held
+    done = convert([there], to="sharegpt", out=back)
+    assert not done.not_held
+    assert not done.unreadable
+    first = next(line for line in map(json.loads, there.read_text().splitlines()) if "tools" in line)
+    assert first["tools"][0]["function"]["parameters"]["type"] == "object"
+    calls = [message["tool_calls"] for message in first["messages"] if "tool_calls" in message]
+    assert isinstance(json.loads(calls[0][0]["function"]["arguments"]), dict)
+    for before, after in zip(json.loads(dump.read_text()), map(json.loads, back.read_text().splitlines()), strict=True):
+        assert tools_of(before["tools"]) == tools_of(after.get("tools", "[]"))
+        for turn, same in zip(before["conversations"], after["conversations"], strict=True):
+            if turn["from"] == "function_call":
+                assert same["from"] == "function_call"
+                assert calls_of(same["value"]) == calls_of(turn["value"]) != ()
+            else:
+                assert same["value"] == turn["value"]
+    assert convert([dump], to="alpaca", out=back).not_held["tools_definition"] == 191
