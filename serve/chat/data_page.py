@@ -24,13 +24,19 @@ from templates import InputError
 
 _LARGEST_UPLOAD = 512 << 20
 _MOST_AT_ONCE = 1000
+_MOST_ROWS = 500
 
 
 async def data_page(context: Context, request: Request, *, owner: str) -> Response:
     """The page with the conversations that its filters (`q`, `mark`, `judged`) let pass."""
     texts, chosen = choose(request.headers), request.query_params
     search, mark, judged = chosen.get("q", "")[:200], chosen.get("mark", ""), bool(chosen.get("judged"))
-    rows = await asyncio.to_thread(overview, context.engine, owner, search=search, mark=mark, judged=judged)
+    rows = await asyncio.to_thread(
+        overview, context.engine, owner, search=search, mark=mark, judged=judged, limit=_MOST_ROWS + 1
+    )
+    found = texts("data.found", count=len(rows))
+    if len(rows) > _MOST_ROWS:
+        rows, found = rows[:_MOST_ROWS], texts("data.found_newest", count=_MOST_ROWS)
     return scripted_page(
         "data",
         texts,
@@ -38,7 +44,7 @@ async def data_page(context: Context, request: Request, *, owner: str) -> Respon
         marks="".join(_option(name, texts, is_chosen=name == mark) for name in ("", *MARKS)),
         checked=" checked" if judged else "",
         rows="".join(_row(row, texts) for row in rows),
-        found=escape(texts("data.found", count=len(rows))),
+        found=escape(found),
     )
 
 

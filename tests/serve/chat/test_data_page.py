@@ -5,6 +5,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from serve.chat import data_page
 from serve.chat.store import conversations, messages
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.database import open_database
@@ -90,6 +91,20 @@ def test_an_imported_tree_has_branches_to_switch_and_goes_on(
     ask(page, "Really?")
     sent = [message["content"] for message in scripted.requests[-1]["messages"]]
     assert sent == ["Which camelid is wild?", "Horse.", "Really?"]
+
+
+@pytest.mark.browser
+def test_of_too_many_conversations_the_newest_are_listed(chat_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_page, "_MOST_ROWS", 1)
+    for text in ("First pampa", "Second pampa"):
+        turns = [{"from": "human", "value": text}, {"from": "gpt", "value": "Hello."}]
+        httpx.post(
+            f"{chat_url}chat/data/import", json=[{"id": text, "conversations": turns}], headers=HEADERS
+        ).raise_for_status()
+    listed = httpx.get(f"{chat_url}data", params={"q": "pampa"}).text
+    assert "The newest 1 conversations; filter to see others." in listed
+    assert ("Second pampa" in listed, "First pampa" in listed) == (True, False)
+    assert "1 conversations." in httpx.get(f"{chat_url}data", params={"q": "pampa first"}).text
 
 
 @pytest.mark.browser
