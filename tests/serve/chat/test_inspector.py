@@ -106,15 +106,6 @@ async def test_a_reply_that_an_export_would_not_teach_is_context(small_model: Pa
 
 
 @pytest.mark.anyio
-async def test_a_reply_that_an_export_would_not_teach_is_context(small_model: Path, tmp_path: Path) -> None:
-    context, reply = begin(tmp_path, Told(small_model, None))
-    messages.judge(context.engine, "ana", reply, thumb=-1, reason="")
-    page = await look(context, reply)
-    assert "This reply would not be taught" in page
-    assert "0 supervised" in page
-
-
-@pytest.mark.anyio
 async def test_a_question_has_a_prompt_of_its_own(small_model: Path, tmp_path: Path) -> None:
     endpoint = Told(small_model, None)
     context, reply = begin(tmp_path, endpoint)
