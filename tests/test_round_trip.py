@@ -26,6 +26,7 @@ def test_the_same_correction_is_a_preference_over_what_the_first_model_said(
 ) -> None:
     out = tmp_path / "pairs.jsonl"
     chaku("chat", "export", "--db", served.db, "--marked", "--to", "preferences", "--out", str(out))
-    (pair,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    pairs = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    (pair,) = (pair for pair in pairs if pair["judged_by"] == "correction")
     assert pair["prompt"] == [{"role": "user", "content": QUESTION}]
     assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == (CORRECTION, taught.original)
