@@ -22,7 +22,7 @@ from serve.chat.standalone import scripted_page
 from serve.chat.store.access import NotFoundError
 from serve.chat.store.tables import new_id
 from serve.chat.stream import ChatMessage, Reply, Settings
-from serve.chat.votes import Vote, Winner, add_vote, list_votes
+from serve.chat.votes import Tally, Vote, Winner, add_vote, count_blind_votes
 
 _MOST_BATTLES = 1000
 _LONGEST_PROMPT = 100_000
@@ -131,7 +131,7 @@ class Arena:
         self, side: str, reply: Reply, battle: Battle, said: "asyncio.Queue[dict[str, Any] | None]", texts: Texts
     ) -> None:
         """Put one side's answer into the queue as it grows, and None at its end."""
-        markdown = GrowingMarkdown()
+        markdown = GrowingMarkdown(copy=texts("turn.copy"))
         try:
             async for text in reply.snapshots():
                 await said.put({"side": side, **markdown.frame(text)})
@@ -147,13 +147,13 @@ class Arena:
         return [model.name for model in await self._context.endpoint.models()]
 
     async def _leaderboard(self, texts: Texts) -> str:
-        votes = await asyncio.to_thread(list_votes, self._context.engine)
-        return await asyncio.to_thread(leaderboard_html, [vote for vote in votes if vote.is_blind], texts)
+        tally = await asyncio.to_thread(count_blind_votes, self._context.engine)
+        return await asyncio.to_thread(leaderboard_html, tally, texts)
 
 
-def leaderboard_html(votes: list[Vote], texts: Texts) -> str:
+def leaderboard_html(tally: Tally, texts: Texts) -> str:
     """The plot and the table of blind votes, or a line where there is none yet."""
-    rows = ratings(votes)
+    rows = ratings(tally)
     if not rows:
         return f"<p>{escape(texts('arena.no_votes'))}</p>"
     heads = "".join(
@@ -166,4 +166,4 @@ def leaderboard_html(votes: list[Vote], texts: Texts) -> str:
         for row in rows
     )
     table = f'<div class="table"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
-    return f"{plot(rows)}{table}<p>{escape(texts('arena.what_points_mean', votes=len(votes)))}</p>"
+    return f"{plot(rows)}{table}<p>{escape(texts('arena.what_points_mean', votes=sum(tally.values())))}</p>"

@@ -1,5 +1,6 @@
 """Which model do people prefer? Strengths by Bradley and Terry (1952), with intervals, as a table and a plot."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -7,7 +8,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from serve.chat.votes import Vote
+from serve.chat.votes import Tally
 
 # As in chess: 400 points are odds of ten to one. The mean of all models stands at 1000.
 _SCALE, _CENTRE = 400.0, 1000.0
@@ -35,38 +36,37 @@ class Rating:
     both_bad: int
 
 
-def ratings(votes: Sequence[Vote]) -> list[Rating]:
+def ratings(tally: Tally) -> list[Rating]:
     """The models in the order of their points. A tie is half a win for each side.
 
     An interval is the wider of the bootstrap's and of the likelihood's curvature: votes that all agree leave the
     bootstrap nothing to draw from.
 
-    >>> ask = [{"role": "user", "content": "Hi"}]
-    >>> vote = Vote(messages=ask, model_a="x", model_b="y", answer_a="1", answer_b="2", winner="a")
-    >>> [(one.model, round(one.points), one.wins) for one in ratings([vote] * 3)]
+    >>> [(one.model, round(one.points), one.wins) for one in ratings({("x", "y", "a"): 3})]
     [('x', 1203, 3), ('y', 797, 0)]
     """
-    models = sorted({name for vote in votes for name in (vote.model_a, vote.model_b)})
+    models = sorted({name for model_a, model_b, _ in tally for name in (model_a, model_b)})
     if not models:
         return []
-    at = {name: number for number, name in enumerate(models)}
-    decided = [vote for vote in votes if vote.winner != "both_bad" and vote.model_a != vote.model_b]
-    outcomes = np.array([_outcome(vote, at) for vote in decided]).reshape(len(decided), 3)
-    won = _won(outcomes, len(models))
+    outcomes, counts = _decided(tally, {name: number for number, name in enumerate(models)})
+    won = _won(outcomes, counts, len(models))
     points = fit(won)
-    error = _standard_error(points, won)
-    rng = np.random.default_rng(_SEED)
-    drawn = [
-        fit(_won(outcomes[rng.integers(len(outcomes), size=len(outcomes))], len(models)))
-        for _ in range(_RESAMPLES if len(outcomes) else 0)
-    ]
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0) if drawn else (points, points)
-    low, high = np.minimum(low, points - _Z * error), np.maximum(high, points + _Z * error)
+    error = _Z * _standard_error(points, won)
+    low, high = _bootstrap(outcomes, counts, len(models)) if len(counts) else (points, points)
+    low, high = np.minimum(low, points - error), np.maximum(high, points + error)
     rows = [
-        Rating(name, float(points[n]), float(low[n]), float(high[n]), *_counts(votes, name))
+        Rating(name, float(points[n]), float(low[n]), float(high[n]), *_counts(tally, name))
         for n, name in enumerate(models)
     ]
     return sorted(rows, key=lambda row: (-row.points, row.model))
+
+
+def _bootstrap(outcomes: Matrix, counts: Matrix, size: int) -> tuple[Matrix, Matrix]:
+    """The middle 95% of the points where as many votes are drawn again from these, with replacement."""
+    total = int(counts.sum())
+    drawn = np.random.default_rng(_SEED).multinomial(total, counts / total, size=_RESAMPLES)
+    low, high = np.quantile([fit(_won(outcomes, each, size)) for each in drawn], [0.025, 0.975], axis=0)
+    return low, high
 
 
 def fit(won: Matrix) -> Matrix:
@@ -105,27 +105,34 @@ def _standard_error(points: Matrix, won: Matrix) -> Matrix:
     return error
 
 
-def _outcome(vote: Vote, at: dict[str, int]) -> tuple[float, float, float]:
-    """The two models' numbers, and what the first got of the vote."""
-    return at[vote.model_a], at[vote.model_b], {"a": 1.0, "b": 0.0}.get(vote.winner, 0.5)
+def _decided(tally: Tally, at: dict[str, int]) -> tuple[Matrix, Matrix]:
+    """The votes that move points: a row is the two models' numbers and what the first got; then how often each was."""
+    shares = {"a": 1.0, "b": 0.0, "tie": 0.5}
+    rows = [
+        (at[model_a], at[model_b], shares[winner], count)
+        for (model_a, model_b, winner), count in sorted(tally.items())
+        if winner in shares and model_a != model_b
+    ]
+    table = np.array(rows, dtype=float).reshape(len(rows), 4)
+    return table[:, :3], table[:, 3]
 
 
-def _won(outcomes: Matrix, size: int) -> Matrix:
+def _won(outcomes: Matrix, counts: npt.NDArray[np.float64 | np.int64], size: int) -> Matrix:
     won = np.zeros((size, size))
     first, second = outcomes[:, 0].astype(int), outcomes[:, 1].astype(int)
-    np.add.at(won, (first, second), outcomes[:, 2])
-    np.add.at(won, (second, first), 1 - outcomes[:, 2])
+    np.add.at(won, (first, second), outcomes[:, 2] * counts)
+    np.add.at(won, (second, first), (1 - outcomes[:, 2]) * counts)
     return won
 
 
-def _counts(votes: Sequence[Vote], model: str) -> tuple[int, int, int, int]:
+def _counts(tally: Tally, model: str) -> tuple[int, int, int, int]:
     """Wins, ties, losses, and how often both were bad."""
-    own = [
-        (vote.winner, "a" if vote.model_a == model else "b") for vote in votes if model in (vote.model_a, vote.model_b)
-    ]
-    ties, bad = (sum(winner == name for winner, _ in own) for name in ("tie", "both_bad"))
-    wins = sum(winner == side for winner, side in own)
-    return wins, ties, len(own) - wins - ties - bad, bad
+    own: Counter[str] = Counter()
+    for (model_a, model_b, winner), count in tally.items():
+        if model in (model_a, model_b):
+            is_mine = winner == ("a" if model_a == model else "b")
+            own["win" if is_mine else "loss" if winner in ("a", "b") else winner] += count
+    return own["win"], own["tie"], own["loss"], own["both_bad"]
 
 
 def plot(rows: Sequence[Rating]) -> str:

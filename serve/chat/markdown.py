@@ -38,13 +38,13 @@ _ATTRIBUTES = {
 }
 
 
-def to_html(text: str) -> str:
-    r"""The HTML of a reply.
+def to_html(text: str, *, copy: str = "Copy") -> str:
+    r"""The HTML of a reply. `copy` is the name of the button beside code, in the reader's language.
 
     >>> to_html("**a** <b>")
     '<p><strong>a</strong> &lt;b&gt;</p>\n'
     """
-    return str(_MARKDOWN.render(text))
+    return str(_MARKDOWN.render(text, {"copy": copy}))
 
 
 class GrowingMarkdown:
@@ -57,7 +57,8 @@ class GrowingMarkdown:
     (1, '<p>two</p>\\n')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, copy: str = "Copy") -> None:
+        self._names = {"copy": copy}
         self._start = 0  # where the last block begins in the text
         self._blocks = 0  # how many stand before it
 
@@ -65,7 +66,7 @@ class GrowingMarkdown:
         """How many blocks of the last update stay, and the HTML of those after them."""
         kept, tail = self._blocks, text.replace("\r\n", "\n").replace("\r", "\n")[self._start :]
         tokens = _MARKDOWN.parse(tail)
-        html = str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+        html = str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, self._names))
         begins = [token.map[0] for token in tokens if token.map and token.level == 0 and token.nesting >= 0]
         open_formula = _open_formula(tail)
         settled = sum(begin <= open_formula for begin in begins) - 1
@@ -86,7 +87,7 @@ def _open_formula(text: str) -> float:
     return text.count("\n", 0, opened[0].start(1)) if opened else float("inf")
 
 
-def _code(self: RendererHTML, tokens: Sequence[Token], at: int, _options: OptionsDict, _env: EnvType) -> str:
+def _code(self: RendererHTML, tokens: Sequence[Token], at: int, _options: OptionsDict, env: EnvType) -> str:
     """A block of code with its language and a button that copies it."""
     language = (tokens[at].info.split() or [""])[0][:30]
     code = tokens[at].content
@@ -95,7 +96,7 @@ def _code(self: RendererHTML, tokens: Sequence[Token], at: int, _options: Option
     except ClassNotFound:
         lexer = None
     shown = highlight(code, lexer, HtmlFormatter(nowrap=True)) if lexer else escape(code)
-    copy = f'<button type="button" data-copy="code" aria-label="Copy">{icon("copy")}</button>'
+    copy = f'<button type="button" data-copy="code" aria-label="{escape(env["copy"])}">{icon("copy")}</button>'
     head = f"<span>{escape(language)}</span>{copy}"
     return f'<div class="code"><div class="code-head">{head}</div><pre tabindex="0"><code>{shown}</code></pre></div>\n'
 

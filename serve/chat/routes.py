@@ -97,7 +97,7 @@ class Routes:
         """A reply as it grows, in server-sent events: what of the last blocks changed."""
         message = await self._message(request)
         growing = self.replies.get(message.id)
-        events = _events(growing) if growing else _over()
+        events = _events(growing, choose(request.headers)) if growing else _over()
         return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     async def act(self, request: Request) -> Response:
@@ -220,8 +220,8 @@ class Routes:
         return guarded
 
 
-async def _events(growing: Growing) -> AsyncIterator[str]:
-    markdown = GrowingMarkdown()
+async def _events(growing: Growing, texts: Texts) -> AsyncIterator[str]:
+    markdown = GrowingMarkdown(copy=texts("turn.copy"))
     async for text in growing.texts():
         yield event(markdown.frame(text))
     yield event({}, "end")

@@ -35,7 +35,7 @@ def turn_html(
     """One turn. A shared one has no controls."""
     message = turn.message
     is_user = message.role == "user"
-    said = escape(message.content) if is_user else to_html(message.content.lstrip())
+    said = escape(message.content) if is_user else to_html(message.content.lstrip(), copy=texts("turn.copy"))
     name = escape(texts("turn.you") if is_user else message.model or message.role)
     classes = f"turn {'user' if is_user else 'bot'}{' left-out' if is_left_out else ''}"
     foot = "" if is_shared or message.state == "growing" else _foot(turn, texts, is_last=is_last)

@@ -1,9 +1,10 @@
 """Votes of people between two models' answers: kept in the chat database, read by the leaderboard and by evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from serve.chat.store import tables
@@ -11,6 +12,8 @@ from serve.chat.store.database import open_database
 
 Winner = Literal["a", "b", "tie", "both_bad"]
 Message = dict[str, str]
+# How many votes: by the model of side a, that of side b, and the winner.
+Tally = Mapping[tuple[str, str, Winner], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,14 @@ def list_votes(engine: Engine) -> list[Vote]:
     """All votes of all people, the oldest first."""
     with Session(engine) as session:
         return [_vote(row) for row in session.scalars(select(tables.Vote).order_by(tables.Vote.created))]
+
+
+def count_blind_votes(engine: Engine) -> Tally:
+    """How often each side was preferred in each pairing, as far as the names were hidden: what a leaderboard needs."""
+    pairing = (tables.Vote.model_a, tables.Vote.model_b, tables.Vote.winner)
+    query = select(*pairing, func.count()).where(tables.Vote.is_blind).group_by(*pairing).order_by(*pairing)
+    with Session(engine) as session:
+        return {(a, b, cast("Winner", winner)): count for a, b, winner, count in session.execute(query)}
 
 
 def read_votes(url: str) -> list[Vote]:

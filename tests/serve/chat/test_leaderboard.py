@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 from xml.etree import ElementTree
 
 import numpy as np
@@ -7,12 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.chat.leaderboard import fit, plot, ratings
-from serve.chat.votes import Vote, Winner
-
-
-def vote(model_a: str, model_b: str, winner: Winner) -> Vote:
-    asked = [{"role": "user", "content": "Hi"}]
-    return Vote(messages=asked, model_a=model_a, model_b=model_b, answer_a="1", answer_b="2", winner=winner)
+from serve.chat.votes import Winner
 
 
 def test_two_models_stand_as_far_apart_as_their_odds() -> None:
@@ -26,11 +22,11 @@ def test_simulated_strengths_are_found_within_their_intervals() -> None:
     rng = np.random.default_rng(7)
     true = {"weak": 900.0, "middle": 1000.0, "strong": 1100.0}
     names = list(true)
-    votes = []
+    votes: Counter[tuple[str, str, Winner]] = Counter()
     for _ in range(600):
         a, b = rng.choice(names, size=2, replace=False)
         chance = 1 / (1 + 10 ** ((true[b] - true[a]) / 400))
-        votes.append(vote(str(a), str(b), "a" if rng.random() < chance else "b"))
+        votes[str(a), str(b), "a" if rng.random() < chance else "b"] += 1
     found = ratings(votes)
     assert [row.model for row in found] == ["strong", "middle", "weak"]
     assert all(row.low <= true[row.model] <= row.high for row in found)
@@ -49,26 +45,37 @@ def test_points_are_finite_and_sides_do_not_matter(
     outcomes: list[tuple[str, str, Winner]],
 ) -> None:
     swapped: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie", "both_bad": "both_bad"}
-    rows = ratings([vote(*one) for one in outcomes])
-    mirrored = ratings([vote(b, a, swapped[winner]) for a, b, winner in outcomes if a != b])
+    rows = ratings(Counter(outcomes))
+    mirrored = ratings(Counter((b, a, swapped[winner]) for a, b, winner in outcomes if a != b))
     points = {row.model: row.points for row in rows}
     assert all(math.isfinite(value) for row in rows for value in (row.points, row.low, row.high))
     assert all(points[row.model] == pytest.approx(row.points) for row in mirrored if len(mirrored) == len(rows))
 
 
 def test_three_votes_that_agree_are_no_certainty() -> None:
-    first, second = ratings([vote("x", "y", "a")] * 3)
+    first, second = ratings({("x", "y", "a"): 3})
     assert first.low < 1000 < second.high
 
 
 def test_ties_are_half_and_both_bad_moves_nothing() -> None:
-    rows = ratings([vote("x", "y", "tie"), vote("x", "y", "both_bad")])
+    rows = ratings({("x", "y", "tie"): 1, ("x", "y", "both_bad"): 1})
     assert [round(row.points) for row in rows] == [1000, 1000]
     assert [(row.wins, row.ties, row.losses, row.both_bad) for row in rows] == [(0, 1, 0, 1)] * 2
-    assert ratings([]) == []
+    assert ratings({}) == []
+
+
+def test_intervals_are_those_of_votes_that_are_drawn_one_by_one() -> None:
+    """A bootstrap over the votes themselves, as Efron has it; the tally's draws are of the same distribution."""
+    tally: dict[tuple[str, str, Winner], int] = {("x", "y", "a"): 90, ("x", "y", "b"): 40, ("y", "x", "tie"): 30}
+    rng, votes = np.random.default_rng(1), np.repeat([1.0, 0.0, 0.5], list(tally.values()))
+    drawn = [rng.choice(votes, size=len(votes)).sum() for _ in range(2000)]
+    differences = [float(np.subtract(*fit(np.array([[0.0, won], [len(votes) - won, 0.0]])))) for won in drawn]
+    better, worse = ratings(tally)
+    assert better.low == pytest.approx(1000 + np.quantile(differences, 0.025) / 2, abs=8)
+    assert worse.high == pytest.approx(1000 - np.quantile(differences, 0.025) / 2, abs=8)
 
 
 def test_the_plot_is_whole_and_escaped() -> None:
-    svg = plot(ratings([vote("<b>x</b>", "y", "a")]))
+    svg = plot(ratings({("<b>x</b>", "y", "a"): 1}))
     texts = [one.text for one in ElementTree.fromstring(svg).iter("text")]  # noqa: S314 our own
     assert "<b>x</b>" in texts

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from serve.chat.store.database import open_database
-from serve.chat.votes import Vote, add_vote, read_votes
+from serve.chat.votes import Vote, add_vote, count_blind_votes, read_votes
 
 VOTE = Vote(
     messages=[{"role": "user", "content": "Name a camelid."}],
@@ -26,6 +26,16 @@ def test_votes_come_back_as_they_were_given(tmp_path: Path) -> None:
     assert replace(first, created=0.0) == VOTE
     assert (second.winner, second.is_blind) == ("both_bad", False)
     assert 0 < first.created <= second.created
+
+
+def test_blind_votes_are_counted_by_who_met_whom(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'chat.sqlite'}")
+    assert count_blind_votes(engine) == {}
+    turned = replace(VOTE, model_a="after", model_b="before", winner="a")
+    for vote in (VOTE, VOTE, turned, replace(VOTE, winner="tie"), replace(VOTE, is_blind=False)):
+        add_vote(engine, vote, owner="ana")
+    told = {("before", "after", "b"): 2, ("after", "before", "a"): 1, ("before", "after", "tie"): 1}
+    assert count_blind_votes(engine) == told
 
 
 def test_a_longer_conversation_is_told_with_its_roles() -> None:
