@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy import JSON, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -23,6 +23,30 @@ _NAMES = {
 def new_id() -> str:
     """An id that nobody can guess: 128 random bits in 22 characters."""
     return secrets.token_urlsafe(16)
+
+
+class _Written(TypeDecorator[str]):
+    """What somebody wrote. No database keeps half of a surrogate pair, and PostgreSQL no NUL: each becomes U+FFFD."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As it is kept."""
+        return value and value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Words(_Written):
+    """Text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
+class Name(_Written):
+    """Text of at most so many characters: `Name(200)`."""
+
+    cache_ok = True
 
 
 class Base(DeclarativeBase):
@@ -42,12 +66,12 @@ class Conversation(Base):
     __tablename__ = "conversations"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    owner: Mapped[str] = mapped_column(String(200), default="")
-    title: Mapped[str] = mapped_column(String(200), default="")
-    system: Mapped[str] = mapped_column(Text, default="")
-    model: Mapped[str] = mapped_column(String(400), default="")
+    owner: Mapped[str] = mapped_column(Name(200), default="")
+    title: Mapped[str] = mapped_column(Name(200), default="")
+    system: Mapped[str] = mapped_column(Words(), default="")
+    model: Mapped[str] = mapped_column(Name(400), default="")
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    source: Mapped[str] = mapped_column(String(400), default="")  # the id in the dump that it was imported from
+    source: Mapped[str] = mapped_column(Name(400), default="")  # the id in the dump that it was imported from
     leaf: Mapped[str | None] = mapped_column(default=None)
     is_pinned: Mapped[bool] = mapped_column(default=False)
     is_renamed: Mapped[bool] = mapped_column(default=False)  # a title that a person gave is never made anew
@@ -73,14 +97,14 @@ class Message(Base):
     conversation: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     parent: Mapped[str | None] = mapped_column(default=None)
     role: Mapped[str] = mapped_column(String(20))
-    content: Mapped[str] = mapped_column(Text, default="")
+    content: Mapped[str] = mapped_column(Words(), default="")
     state: Mapped[str] = mapped_column(String(20), default="whole")
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(Words(), default="")
     corrects: Mapped[str | None] = mapped_column(default=None)
     train: Mapped[bool | None] = mapped_column(default=None)
     thumb: Mapped[int] = mapped_column(default=0)
-    reason: Mapped[str] = mapped_column(Text, default="")
-    model: Mapped[str] = mapped_column(String(400), default="")
+    reason: Mapped[str] = mapped_column(Words(), default="")
+    model: Mapped[str] = mapped_column(Name(400), default="")
     sampling: Mapped[dict[str, Any]] = mapped_column(default=dict)
     finish_reason: Mapped[str] = mapped_column(String(40), default="")
     prompt_tokens: Mapped[int | None] = mapped_column(default=None)
@@ -112,12 +136,12 @@ class Vote(Base):
     __tablename__ = "votes"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    owner: Mapped[str] = mapped_column(String(200), default="", index=True)
+    owner: Mapped[str] = mapped_column(Name(200), default="", index=True)
     messages: Mapped[list[dict[str, str]]] = mapped_column(JSON)
-    model_a: Mapped[str] = mapped_column(String(400))
-    model_b: Mapped[str] = mapped_column(String(400))
-    answer_a: Mapped[str] = mapped_column(Text)
-    answer_b: Mapped[str] = mapped_column(Text)
+    model_a: Mapped[str] = mapped_column(Name(400))
+    model_b: Mapped[str] = mapped_column(Name(400))
+    answer_a: Mapped[str] = mapped_column(Words())
+    answer_b: Mapped[str] = mapped_column(Words())
     winner: Mapped[str] = mapped_column(String(20))
     is_blind: Mapped[bool] = mapped_column(default=True)
     sampling: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -97,3 +97,16 @@ def test_many_write_at_once(engine: Engine) -> None:
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(add, range(40)))
     assert {message.id for message in messages.branch(engine, ANN, conversation).messages} == ids
+
+
+def test_what_no_database_keeps_is_marked_and_the_rest_is_kept(engine: Engine, tmp_path: Path) -> None:
+    """NUL, which PostgreSQL refuses, and half a surrogate pair, which has no bytes; a whole pair is a character."""
+    for store in (engine, open_database(f"sqlite:///{tmp_path / 'chat.sqlite'}")):
+        conversation = conversations.create(store, ANN, model="m\0", settings={}).id
+        asked = messages.add(store, ANN, conversation, role="user", content="a\0b \ud83d c \ud83d\ude00 d")
+        messages.judge(store, ANN, asked.id, thumb=1, reason="\0")
+        kept = messages.get(store, ANN, asked.id)
+        assert (kept.content, kept.reason) == ("a\ufffdb \ufffd c 😀 d", "\ufffd")
+        [shown] = [each for each in conversations.listed(store, ANN, search="b") if each.id == conversation]
+        assert shown.title.startswith("a\ufffdb")
+        assert conversations.get(store, ANN, conversation).model == "m\ufffd"
