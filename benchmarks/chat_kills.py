@@ -79,6 +79,7 @@ class Trial:
         self._place = f"http://127.0.0.1:{self._ports['page']}/"
         self.asked: list[tuple[int, int]] = []  # number and length of each question
         self.kills: list[dict[str, Any]] = []
+        self._examined, self._known = 0.0, set[str]()  # when the last kill was over, and what was kept then
         self._start_engine()
         self._start_page()
         self._start_browser()
@@ -116,6 +117,7 @@ class Trial:
             shown = self.page.evaluate(_LOOK)["reply"].split()
             kept = {word for word in kept if not word.startswith(f"{last}:")} | set(shown)
         lost = [said for said, word in self._said(before=killed) if word not in kept]
+        self._examined, self._known = time.time(), kept
         found = {"killed": name, "kept_words": len(kept), "lost_words": len(lost)}
         self.kills.append(found | {"lost_seconds": round(killed - min(lost), 2) if lost else 0.0})
         print(json.dumps(self.kills[-1]), flush=True)
@@ -153,9 +155,10 @@ class Trial:
         return {word for (content,) in rows for word in content.split()}
 
     def _said(self, *, before: float) -> list[tuple[float, str]]:
-        """When the engine said what."""
-        pairs = (line.split() for line in self._notes.read_text().splitlines())
-        return [(float(at), word) for at, word in pairs if float(at) < before]
+        """When the engine said what; of what it said before the last kill was over, only what was kept."""
+        pairs = [line.split() for line in self._notes.read_text().splitlines()]
+        said = [(float(at), word) for at, word in pairs if float(at) < before]
+        return [(at, word) for at, word in said if at > self._examined or word in self._known]
 
     def _start_engine(self) -> None:
         arguments = (self._ports["engine"], str(self._notes))

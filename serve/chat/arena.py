@@ -165,5 +165,5 @@ def leaderboard_html(tally: Tally, texts: Texts) -> str:
         f"<td>{row.wins}</td><td>{row.ties}</td><td>{row.losses}</td><td>{row.both_bad}</td></tr>"
         for row in rows
     )
-    table = f'<div class="table"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
     return f"{plot(rows)}{table}<p>{escape(texts('arena.what_points_mean', votes=sum(tally.values())))}</p>"

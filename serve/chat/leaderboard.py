@@ -136,24 +136,27 @@ def _counts(tally: Tally, model: str) -> tuple[int, int, int, int]:
 
 
 def plot(rows: Sequence[Rating]) -> str:
-    """The points as an inline SVG: a dot a model, a line for its interval. Colours are the page's variables."""
+    """The points as an inline SVG that a phone can show: a model's name and points, and below them a dot on a line.
+
+    The line is its interval, the dashed one the mean of all. Colours are the page's variables.
+    """
     low, high = min(row.low for row in rows), max(row.high for row in rows)
-    margin = max(10.0, (high - low) * 0.08)
+    margin = max(10.0, (high - low) * 0.04)
     low, high = low - margin, high + margin
 
     def x(points: float) -> float:
-        return round(200 + 380 * (points - low) / (high - low), 1)
+        return round(420 * (points - low) / (high - low), 1)
 
-    height = 36 * len(rows) + 8
+    height = 48 * len(rows) + 4
     parts = [f'<line class="centre" x1="{x(_CENTRE)}" x2="{x(_CENTRE)}" y1="0" y2="{height}"/>']
     for number, row in enumerate(rows):
-        y = 36 * number + 22
-        name = row.model if len(row.model) <= 24 else f"{row.model[:23]}…"
+        y = 48 * number + 36
+        name = row.model if len(row.model) <= 36 else f"{row.model[:35]}…"
         parts.append(
-            f'<text x="190" y="{y + 5}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="0" y="{y - 14}">{escape(name)}</text>'
+            f'<text class="value" x="420" y="{y - 14}" text-anchor="end">{row.points:.0f}</text>'
             f'<line class="interval" x1="{x(row.low)}" x2="{x(row.high)}" y1="{y}" y2="{y}"/>'
-            f'<circle cx="{x(row.points)}" cy="{y}" r="6"/><text class="value" x="{x(row.points)}" y="{y - 10}" '
-            f'text-anchor="middle">{row.points:.0f}</text>'
+            f'<circle cx="{x(row.points)}" cy="{y}" r="6"/>'
         )
     label = "; ".join(f"{row.model} {row.points:.0f}, {row.low:.0f} to {row.high:.0f}" for row in rows)
-    return f'<svg viewBox="0 0 600 {height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 420 {height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'

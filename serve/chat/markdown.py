@@ -21,7 +21,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from serve.chat.icons import icon
+from serve.chat.icons import icon_button
 
 # A single dollar is a price, so only the unmistakable delimiters make mathematics.
 _DELIMITERS = (("$$", "$$", True), (r"\[", r"\]", True), (r"\(", r"\)", False))
@@ -96,7 +96,7 @@ def _code(self: RendererHTML, tokens: Sequence[Token], at: int, _options: Option
     except ClassNotFound:
         lexer = None
     shown = highlight(code, lexer, HtmlFormatter(nowrap=True)) if lexer else escape(code)
-    copy = f'<button type="button" data-copy="code" aria-label="{escape(env["copy"])}">{icon("copy")}</button>'
+    copy = icon_button("copy", escape(env["copy"]), copy="code")
     head = f"<span>{escape(language)}</span>{copy}"
     return f'<div class="code"><div class="code-head">{head}</div><pre tabindex="0"><code>{shown}</code></pre></div>\n'
 

@@ -35,7 +35,8 @@ _ASSETS = {
     **dict.fromkeys(("chat.js", "stream.js", "list.js", "arena.js", "data.js"), "text/javascript"),
 }
 _TURN_TEXTS = ("turn.save", "turn.cancel", "turn.edit")
-_SCRIPT_TEXTS = ("page.offline", "page.conversation", "list.undo", "list.deleted", *_TURN_TEXTS)
+_FRAME_TEXTS = ("page.offline", "page.conversation", "page.conversations", "page.close")
+_SCRIPT_TEXTS = (*_FRAME_TEXTS, "list.undo", "list.deleted", *_TURN_TEXTS)
 
 Body = dict[str, Any]
 

@@ -317,6 +317,9 @@ async function begin() {
   Object.assign(state, parts);
   find("#log").setAttribute("aria-label", state.texts["page.conversation"]);
   find("#side-foot").innerHTML = parts.foot;
+  // Gradio names both in English alone; that of the settings is shown only while they are open.
+  find("#conversations .toggle-button").setAttribute("aria-label", state.texts["page.conversations"]);
+  find("#settings .toggle-button").setAttribute("aria-label", state.texts["page.close"]);
   if (innerWidth < 900) find("#conversations.open .toggle-button")?.click();
   followStart({ models, notice });
   refreshList();

@@ -226,14 +226,30 @@ def test_chinese_is_one_click_away(page: Page) -> None:
     expect(button(page, "Send")).to_be_visible()
 
 
-def test_every_control_has_a_name(page: Page) -> None:
+def test_every_control_has_a_name_in_each_language(page: Page, scripted: ScriptedServer) -> None:
+    scripted.replies = ["```python\nx = 1\n```"]
+    ask(page, "Show code")
     button(page, "Settings").click()
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll('button, input, textarea, select')].filter(e => e.checkVisibility() &&
-            !(e.getAttribute('aria-label') || e.title || e.innerText.trim() ||
-              [...(e.labels || [])].some(l => l.textContent.trim()))).map(e => e.outerHTML)"""
+    english = names(page)
+    expect(page.locator(".code-head").get_by_role("button", name="Copy")).to_be_visible()
+    button(page, "中文").click()
+    expect(button(page, "发送")).to_be_visible()
+    button(page, "设置").click()
+    expect(page.locator(".code-head").get_by_role("button", name="复制")).to_be_visible()
+    chinese = names(page)
+    assert "" not in english + chinese
+    own = {MODEL, "Show code", "Top-p", "English", "中文"}
+    assert {name for name in english if name in chinese} <= own
+
+
+def names(page: Page) -> list[str]:
+    """What a screen reader says of each control that is shown."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, textarea, select')].filter(e => e.checkVisibility())
+            .map(e => e.getAttribute('aria-label') || e.title || e.innerText.trim() ||
+                [...(e.labels || [])].map(l => l.textContent.trim()).join(' '))"""
     )
-    assert nameless == []
+    return found
 
 
 @pytest.mark.parametrize("width", [360, 768, 1920])
