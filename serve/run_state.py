@@ -70,10 +70,11 @@ def show_status() -> int:
     alive = [(path.parent, state) for path in sorted(_runs().glob(f"*/{_STATE}")) if (state := _alive(path))]
     for run, state in alive:
         print(f"chaku serve, process {state['pid']}; logs in {run}")
+        width = max(len(service["name"]) for service in state["services"])
         for service in state["services"]:
             restarts = f", restarted {service['restarts']} times" if service["restarts"] else ""
             cause = f" ({service['cause']})" if service["cause"] else ""
-            print(f"  {service['name']:<12} {service['state']:<9} {service['url']}{restarts}{cause}")
+            print(f"  {service['name']:<{width}} {service['state']:<9} {service['url']}{restarts}{cause}")
     if not alive:
         print("nothing is served; `chaku serve MODEL` starts a server")
     return 0 if alive else 1

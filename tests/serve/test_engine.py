@@ -54,6 +54,14 @@ def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -
     assert "--tokenizer-mode" not in command.argv
 
 
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize("space", ["0.5", "0", "2G", ""])
+def test_a_cache_that_vllm_cannot_read_is_refused_at_once(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", space)
+    with pytest.raises(InputError, match=f"VLLM_CPU_KVCACHE_SPACE={space}: give whole GiB"):
+        command_of(SMALL_MODEL)
+
+
 def test_gpus_share_a_model_as_its_heads_divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_is_installed", lambda name: name == "vllm")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")

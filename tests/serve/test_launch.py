@@ -107,7 +107,11 @@ def test_models_have_a_port_each(small_model: Path, tmp_path: Path, started: lis
     serve([str(small_model), str(copy), "--port", "18125", "--no-ui"])
     services = started[0]["services"]
     assert [service.ready_url for service in services] == [f"http://127.0.0.1:{port}/health" for port in (18125, 18126)]
-    assert "http://127.0.0.1:18126/v1  copy" in started[0]["ready_text"]
+    ready = started[0]["ready_text"]
+    assert "http://127.0.0.1:18126/v1  copy" in ready
+    for port, name in ((18125, small_model.resolve().name), (18126, "copy")):
+        assert f'OpenAI(base_url="http://127.0.0.1:{port}/v1", api_key="none")' in ready
+        assert f'create(model="{name}"' in ready
 
 
 def test_the_page_is_in_front_of_all_models(small_model: Path, tmp_path: Path, started: list[dict[str, Any]]) -> None:

@@ -140,7 +140,7 @@ def test_a_child_that_is_killed_under_load_comes_back_and_every_client_is_served
         engine.kill()
         assert [client.result(timeout=120) for client in clients] == [40] * 8
     state = wait_for_state(tmp_path, "ready", restarts=1)
-    assert state["cause"] == "killed by signal 9"
+    assert state["cause"].startswith("killed by signal 9, as the system does when memory runs out")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
 
