@@ -9,7 +9,7 @@ from typing import cast
 
 import httpx
 import openai
-from openai import AsyncOpenAI, omit
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, omit
 from openai.types.chat import ChatCompletionMessageParam
 
 SNAPSHOT_SECONDS = 0.05  # twenty updates a second look fluent and leave the browser time
@@ -75,7 +75,11 @@ class Endpoint:
         self._model = model
         timeout = openai.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         # A key is always sent, since the client insists on one; a server that wants none ignores it.
-        self._client = AsyncOpenAI(base_url=base_url, api_key=api_key or "none", timeout=timeout, max_retries=0)
+        # The client's own HTTP client, once forgotten, would close itself in whatever event loop then runs.
+        http = DefaultAsyncHttpxClient(timeout=timeout)
+        self._client = AsyncOpenAI(
+            base_url=base_url, api_key=api_key or "none", timeout=timeout, max_retries=0, http_client=http
+        )
         self._contexts: dict[str, int | None] = {}
 
     async def models(self) -> list[Model]:
