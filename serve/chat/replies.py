@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from sqlalchemy import Engine, update
@@ -56,7 +57,8 @@ class Growing:
 
     async def grow(self, engine: Engine, endpoint: Endpoints, asked: list[ChatMessage], settings: Settings) -> None:
         """Ask, keep what comes as it comes, and note how it ended."""
-        message, before, saved = self.message, self.message.content, time.monotonic()
+        message, before, ended = self.message, self.message.content, asyncio.Event()
+        keeping = asyncio.create_task(self._keep(engine, ended))
         try:
             asked = await self._fit(endpoint, asked, settings)
             if self._is_stopped:
@@ -65,20 +67,28 @@ class Growing:
             self._reply = endpoint.reply(asked, settings)
             async for text in self._reply.snapshots():
                 self._set(before + text)
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    message.content, saved = self.text, time.monotonic()
-                    await asyncio.to_thread(save, engine, message)
             message.state = "stopped" if self._is_stopped else "whole"
             message.finish_reason = self._reply.finish_reason or ""
         except Exception as error:  # whatever a server of someone else's does, what came is kept
             _log.warning("a reply failed: %r", error)
             message.state, message.error = "failed", describe(error, has_begun=bool(self.text.strip()))
         finally:
+            ended.set()
+            await keeping
             message.content = self.text
             self._count()
             await asyncio.to_thread(save, engine, message)
             self.is_over = True
             self._wake()
+
+    async def _keep(self, engine: Engine, ended: asyncio.Event) -> None:
+        """Write what has come every `SAVE_SECONDS`, also while the model is silent for a while."""
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), SAVE_SECONDS)
+            if self.text != self.message.content and not ended.is_set():
+                self.message.content = self.text
+                await asyncio.to_thread(save, engine, self.message)
 
     async def _fit(self, endpoint: Endpoints, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
         context = await endpoint.context(settings.model)

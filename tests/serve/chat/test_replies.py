@@ -57,6 +57,21 @@ def test_a_reply_is_kept_with_what_it_took(engine: Engine, scripted: ScriptedSer
     assert 0 < reply.seconds_to_first < reply.seconds
 
 
+def test_what_came_before_a_silence_is_written_within_a_second(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = ["one two"], 2.0
+    kept = []
+
+    async def talk(actions: Actions) -> str:
+        conversation = await actions.send("", "Count", GIVEN)
+        await asyncio.sleep(1.5)
+        kept.append(leaf(engine, conversation))
+        return conversation
+
+    _, reply = run(engine, scripted, talk)
+    assert (kept[0].content, kept[0].state) == ("one", "growing")
+    assert (reply.content, reply.state) == ("one two", "whole")
+
+
 def test_it_is_written_while_it_grows_and_goes_on_with_nobody_watching(
     engine: Engine, scripted: ScriptedServer
 ) -> None:
