@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from serve.chat.endpoints import Endpoints
 from serve.chat.errors import describe
@@ -82,13 +83,21 @@ class Growing:
             self._wake()
 
     async def _keep(self, engine: Engine, ended: asyncio.Event) -> None:
-        """Write what has come every `SAVE_SECONDS`, also while the model is silent for a while."""
+        """Write what has come every `SAVE_SECONDS`, also while the model is silent for a while.
+
+        A database that takes nothing for a while does not end the reply: the next time, or its end, writes all of it.
+        """
+        kept = self.message.content
         while not ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), SAVE_SECONDS)
-            if self.text != self.message.content and not ended.is_set():
-                self.message.content = self.text
-                await asyncio.to_thread(save, engine, self.message)
+            if self.text != kept and not ended.is_set():
+                self.message.content = text = self.text
+                try:
+                    await asyncio.to_thread(save, engine, self.message)
+                    kept = text
+                except SQLAlchemyError as error:
+                    _log.warning("a reply that grows is not kept yet: %r", error)
 
     async def _fit(self, endpoint: Endpoints, asked: list[ChatMessage], settings: Settings) -> list[ChatMessage]:
         context = await endpoint.context(settings.model)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from serve.chat.actions import Actions
 from serve.chat.context import Context
 from serve.chat.endpoints import connect
-from serve.chat.replies import Replies, mark_cut
+from serve.chat.replies import Replies, mark_cut, save
 from serve.chat.store import messages
 from serve.chat.store.database import open_database
 from serve.chat.store.tables import Message
@@ -57,18 +58,24 @@ def test_a_reply_is_kept_with_what_it_took(engine: Engine, scripted: ScriptedSer
     assert 0 < reply.seconds_to_first < reply.seconds
 
 
-def test_what_came_before_a_silence_is_written_within_a_second(engine: Engine, scripted: ScriptedServer) -> None:
-    scripted.replies, scripted.seconds_per_word = ["one two"], 2.0
+def kept_after(seconds: float, engine: Engine, scripted: ScriptedServer) -> tuple[Message, Message]:
+    """What the database holds of a reply so long after its question, and in the end."""
     kept = []
 
     async def talk(actions: Actions) -> str:
         conversation = await actions.send("", "Count", GIVEN)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(seconds)
         kept.append(leaf(engine, conversation))
         return conversation
 
     _, reply = run(engine, scripted, talk)
-    assert (kept[0].content, kept[0].state) == ("one", "growing")
+    return kept[0], reply
+
+
+def test_what_came_before_a_silence_is_written_within_a_second(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = ["one two"], 2.0
+    kept, reply = kept_after(1.5, engine, scripted)
+    assert (kept.content, kept.state) == ("one", "growing")
     assert (reply.content, reply.state) == ("one two", "whole")
 
 
@@ -76,18 +83,29 @@ def test_it_is_written_while_it_grows_and_goes_on_with_nobody_watching(
     engine: Engine, scripted: ScriptedServer
 ) -> None:
     scripted.replies, scripted.seconds_per_word = [WORDS], 0.05
-    kept = []
-
-    async def talk(actions: Actions) -> str:
-        conversation = await actions.send("", "Count", GIVEN)
-        await asyncio.sleep(1.3)
-        kept.append(leaf(engine, conversation))
-        return conversation
-
-    _, reply = run(engine, scripted, talk)
-    assert kept[0].state == "growing"
-    assert len(kept[0].content.split()) > 8
+    kept, reply = kept_after(1.3, engine, scripted)
+    assert kept.state == "growing"
+    assert len(kept.content.split()) > 8
     assert reply.content == WORDS
+
+
+def test_a_database_that_is_busy_for_a_while_does_not_end_the_reply(
+    engine: Engine, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def refuse_once(engine: Engine, message: Message) -> None:
+        if not refused:
+            refused.append(message.content)
+            raise OperationalError("update messages", None, Exception("database is locked"))
+        save(engine, message)
+
+    monkeypatch.setattr("serve.chat.replies.save", refuse_once)
+    scripted.replies, scripted.seconds_per_word = [WORDS], 0.05
+    kept, reply = kept_after(1.8, engine, scripted)
+    assert refused
+    assert kept.content.startswith(refused[0])
+    assert (reply.content, reply.state) == (WORDS, "whole")
 
 
 def test_stop_acts_at_once_and_keeps_the_text(engine: Engine, scripted: ScriptedServer) -> None:
