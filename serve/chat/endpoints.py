@@ -6,7 +6,7 @@ from pathlib import Path
 
 import openai
 
-from serve.chat.stream import ChatMessage, Endpoint, Model, Reply, Settings
+from serve.chat.stream import ChatMessage, Endpoint, Model, Reply, Settings, first_of
 
 
 class Endpoints:
@@ -28,13 +28,16 @@ class Endpoints:
             openai.OpenAIError: none of the APIs answers.
         """
         answers = await asyncio.gather(*map(_models, self._several))
-        self.silent = [each.base_url for each, answer in zip(self._several, answers, strict=True) if _failed(answer)]
         found: dict[str, Model] = {}
+        self.silent, errors = [], []
         for endpoint, answer in zip(self._several, answers, strict=True):
-            for model in [] if isinstance(answer, openai.OpenAIError) else answer:
+            if isinstance(answer, openai.OpenAIError):
+                self.silent.append(endpoint.base_url)
+                errors.append(answer)
+                continue
+            for model in answer:
                 if model.name not in found:
                     found[model.name], self._of[model.name] = model, endpoint
-        errors = [answer for answer in answers if isinstance(answer, openai.OpenAIError)]
         if len(errors) == len(self._several):
             raise errors[0]
         opening = found.pop(self._first, Model(self._first, None)) if self._first else None
@@ -47,10 +50,7 @@ class Endpoints:
             openai.OpenAIError: no API answers, or none lists a model.
         """
         if self._first is None:
-            models = await self.models()
-            if not models:
-                raise openai.OpenAIError("the server lists no model")
-            self._first = models[0].name
+            self._first = first_of(await self.models())
         return self._first
 
     def url_of(self, model: str) -> str:
@@ -91,7 +91,7 @@ def connect(base_urls: Sequence[str], *, keys: str | None, first: str | None = N
     """
     several = (keys or "").split(",") if len(base_urls) > 1 else [keys]
     known = [*several, *[None] * len(base_urls)]
-    apis = [Endpoint(base_url=url, model=None, api_key=key or None) for url, key in zip(base_urls, known, strict=False)]
+    apis = [Endpoint(base_url=url, api_key=key or None) for url, key in zip(base_urls, known, strict=False)]
     return Endpoints(apis, first=first)
 
 
@@ -100,7 +100,3 @@ async def _models(endpoint: Endpoint) -> list[Model] | openai.OpenAIError:
         return await endpoint.models()
     except openai.OpenAIError as error:
         return error
-
-
-def _failed(answer: list[Model] | openai.OpenAIError) -> bool:
-    return isinstance(answer, openai.OpenAIError)

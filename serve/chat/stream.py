@@ -27,7 +27,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Settings:
     """Which model to ask, and how to sample; what is None is left to the server, which knows its model's defaults.
 
-    `max_tokens` of 0 is as many as fit. `continues` lets the last message, a reply, go on.
+    An empty `model` is the first that the API lists, `max_tokens` of 0 is as many as fit. `continues` lets the last
+    message, a reply, go on.
     """
 
     model: str = ""
@@ -68,11 +69,10 @@ def with_system(system: str, messages: Sequence[ChatMessage]) -> list[ChatMessag
 
 
 class Endpoint:
-    """An OpenAI-compatible API and the models of it that are talked to."""
+    """An OpenAI-compatible API."""
 
-    def __init__(self, *, base_url: str, model: str | None, api_key: str | None) -> None:
+    def __init__(self, *, base_url: str, api_key: str | None) -> None:
         self.base_url = base_url
-        self._model = model
         timeout = openai.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         # A key is always sent, since the client insists on one; a server that wants none ignores it.
         # The client's own HTTP client, once forgotten, would close itself in whatever event loop then runs.
@@ -83,16 +83,14 @@ class Endpoint:
         self._contexts: dict[str, int | None] = {}
 
     async def models(self) -> list[Model]:
-        """All models that the API lists, the given one first.
+        """All models that the API lists.
 
         Raises:
             openai.OpenAIError: the API does not answer.
         """
         listed = await self._client.models.list()
         self._contexts = {card.id: _context(card.model_extra) for card in listed.data}
-        first = self._model or (listed.data[0].id if listed.data else "")
-        names = dict.fromkeys([*([first] if first else []), *self._contexts])
-        return [Model(name, self._contexts.get(name)) for name in names]
+        return [Model(name, context) for name, context in self._contexts.items()]
 
     async def context(self, model: str) -> int | None:
         """The tokens that a model's context holds, where the server says it (asked once)."""
@@ -131,19 +129,6 @@ class Endpoint:
             return None
         return answer if isinstance(answer, dict) else None
 
-    async def model(self) -> str:
-        """The model's name: the given one, else the first that the API lists (asked once).
-
-        Raises:
-            openai.OpenAIError: the API does not answer, or lists no model.
-        """
-        if self._model is None:
-            listed = await self._client.models.list()
-            if not listed.data:
-                raise openai.OpenAIError("the server lists no model")
-            self._model = listed.data[0].id
-        return self._model
-
     def reply(self, history: Sequence[ChatMessage], settings: Settings) -> "Reply":
         """Begin a reply to a conversation; it grows in the background."""
         return Reply(self, with_system(settings.system, history), settings)
@@ -156,7 +141,7 @@ class Endpoint:
         Leaving the loop, also by cancellation, closes the request, upon which the server stops generating.
         """
         stream = await self._client.chat.completions.create(
-            model=settings.model or await self.model(),
+            model=settings.model or first_of(await self.models()),
             messages=cast("list[ChatCompletionMessageParam]", messages),
             temperature=omit if settings.temperature is None else settings.temperature,
             top_p=omit if settings.top_p is None else settings.top_p,
@@ -173,6 +158,13 @@ class Endpoint:
                     usage.completion_tokens = chunk.usage.completion_tokens
                 for choice in chunk.choices:
                     yield choice.delta.content or "", choice.finish_reason
+
+
+def first_of(models: Sequence[Model]) -> str:
+    """The name of the first model. Raises openai.OpenAIError where there is none."""
+    if not models:
+        raise openai.OpenAIError("the server lists no model")
+    return models[0].name
 
 
 class Reply:

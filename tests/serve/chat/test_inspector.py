@@ -26,7 +26,7 @@ class Told(Endpoint):
     """An endpoint that tells what a test wants of a model's files and of a prompt's ids."""
 
     def __init__(self, directory: Path | None, ids: Sequence[int] | None) -> None:
-        super().__init__(base_url="http://127.0.0.1:9/v1", model="m", api_key=None)
+        super().__init__(base_url="http://127.0.0.1:9/v1", api_key=None)
         self._directory, self._ids = directory, ids
         self.asked: Sequence[ChatMessage] = ()
 
@@ -141,7 +141,7 @@ async def test_without_the_models_files(ids: list[int] | None, said: str, tmp_pa
 
 @pytest.mark.anyio
 async def test_a_server_that_is_gone_leaves_a_page(tmp_path: Path) -> None:
-    page = await look(*begin(tmp_path, Endpoint(base_url="http://127.0.0.1:9/v1", model="m", api_key=None)))
+    page = await look(*begin(tmp_path, Endpoint(base_url="http://127.0.0.1:9/v1", api_key=None)))
     assert "there is nothing to show" in page
 
 
@@ -154,8 +154,8 @@ async def test_another_persons_turn_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_an_endpoint_tells_files_only_where_they_are(scripted: ScriptedServer) -> None:
-    there = Endpoint(base_url=scripted.base_url, model=None, api_key=None)
+    there = Endpoint(base_url=scripted.base_url, api_key=None)
     assert await there.directory("vicugna-7b") is None
     assert await there.prompt_ids(ASKED, "vicugna-7b") is None
     with pytest.raises(openai.OpenAIError):
-        await Endpoint(base_url="http://127.0.0.1:9/v1", model=None, api_key=None).directory("m")
+        await Endpoint(base_url="http://127.0.0.1:9/v1", api_key=None).directory("m")

@@ -13,8 +13,8 @@ from tests.serve.scripted_server import MODEL, ScriptedServer
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-def endpoint(scripted: ScriptedServer, model: str | None = None) -> Endpoint:
-    return Endpoint(base_url=scripted.base_url, model=model, api_key=None)
+def endpoint(scripted: ScriptedServer) -> Endpoint:
+    return Endpoint(base_url=scripted.base_url, api_key=None)
 
 
 async def read(reply: Reply) -> list[str]:
@@ -23,7 +23,7 @@ async def read(reply: Reply) -> list[str]:
 
 def failure(base_url: str) -> str:
     async def ask() -> list[str]:
-        return await read(Endpoint(base_url=base_url, model=MODEL, api_key=None).reply(HELLO, Settings()))
+        return await read(Endpoint(base_url=base_url, api_key=None).reply(HELLO, Settings(model=MODEL)))
 
     with pytest.raises(openai.OpenAIError) as caught:
         asyncio.run(ask())
@@ -51,7 +51,7 @@ def test_the_request_holds_the_settings_and_the_history_as_it_is(scripted: Scrip
 
     async def ask() -> None:
         await read(endpoint(scripted).reply(history, settings))
-        await read(endpoint(scripted, "mine").reply(HELLO, Settings()))
+        await read(endpoint(scripted).reply(HELLO, Settings(model="mine")))
 
     asyncio.run(ask())
     first, second = scripted.requests
@@ -94,8 +94,8 @@ def test_many_replies_stream_at_once(scripted: ScriptedServer) -> None:
     scripted.seconds_per_word = 0.05
 
     async def ask() -> list[list[str]]:
-        one = endpoint(scripted, MODEL)
-        return await asyncio.gather(*(read(one.reply(HELLO, Settings())) for _ in range(64)))
+        one = endpoint(scripted)
+        return await asyncio.gather(*(read(one.reply(HELLO, Settings(model=MODEL))) for _ in range(64)))
 
     began = time.monotonic()
     assert {snapshots[-1] for snapshots in asyncio.run(ask())} == {scripted.replies[0]}
@@ -127,7 +127,7 @@ def test_a_connection_that_breaks_is_a_failure_and_keeps_the_text(scripted: Scri
     scripted.break_after = 2
 
     async def ask() -> tuple[Reply, str]:
-        reply = endpoint(scripted, MODEL).reply(HELLO, Settings())
+        reply = endpoint(scripted).reply(HELLO, Settings(model=MODEL))
         try:
             await read(reply)
         except openai.OpenAIError as error:
