@@ -93,11 +93,11 @@ def cut_reply(encoded: Encoded, *, window: int) -> list[tuple[IntArray, BoolArra
     Each supervised token is supervised in exactly one document, and the stop token stands only in the last. The
     prompt must leave some of the window to the reply.
 
-    >>> pair = Encoded(ids=[1, 2, 3, 4, 5, 6, 7, 8], mask=[False, False, *[True] * 6])
+    >>> pair = Encoded(np.array([1, 2, 3, 4, 5, 6, 7, 8]), np.array([False, False, *[True] * 6]))
     >>> [(ids.tolist(), int(mask.sum())) for ids, mask in cut_reply(pair, window=6)]
     [([1, 2, 3, 4, 5, 6], 4), ([1, 2, 7, 8], 2)]
     """
-    ids, mask = np.array(encoded.ids, dtype=np.int32), np.array(encoded.mask, dtype=np.bool_)
+    ids, mask = encoded.id_array.astype(np.int32), encoded.mask_array
     supervised = np.flatnonzero(mask)
     prompt, end = int(supervised[0]), int(supervised[-1]) + 1
     at = min(window, end)

@@ -88,7 +88,7 @@ class WindowMaker:
         long: list[Piece] = []
         numbers = range(len(self.conversations))
         for number, encoded in zip(numbers, self._encode([self._whole(number) for number in numbers]), strict=True):
-            if len(encoded.ids) <= self.window:
+            if len(encoded.id_array) <= self.window:
                 self._keep(self._whole(number), encoded)
             elif self.conversations[number].uses_tools:
                 self._reject_replies(number, "longer_than_window")
@@ -187,7 +187,7 @@ class WindowMaker:
         while pieces:
             too_long: list[Piece] = []
             for piece, encoded in zip(pieces, self._encode(pieces), strict=True):
-                if len(encoded.ids) <= self.window:
+                if len(encoded.id_array) <= self.window:
                     self._keep(piece, encoded)
                 elif piece.lead < piece.start:
                     # a pair of context less, or the reply without a question that it opened with
@@ -206,16 +206,15 @@ class WindowMaker:
         for turn, rule in encoded.rejected:
             if positions[turn] >= piece.start:
                 self.rejected[piece.conversation, positions[turn]] = rule
-        mask = np.frombuffer(bytes(encoded.mask), dtype=np.bool_)
-        if not mask.any():
+        counts = encoded.supervised
+        if not any(counts):
             return
-        counts = np.diff(np.concatenate(([0], np.cumsum(mask)))[[0, *encoded.turn_ends]]).tolist()
         supervised = dict(zip(positions, counts, strict=True))
         # Repeated context may not be cut off what it leads up to, nor a document be made that teaches nothing.
         has_pairs = piece.lead == piece.start and not self.conversations[piece.conversation].uses_tools
         may_cut = has_pairs and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
         pairs = self._pair_lengths(piece, encoded.turn_ends) if may_cut else []
-        self._add(Document(piece, np.fromiter(encoded.ids, np.int32, len(encoded.ids)), mask, supervised, pairs))
+        self._add(Document(piece, encoded.id_array.astype(np.int32), encoded.mask_array, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
         first = self._system_length(piece.conversation)

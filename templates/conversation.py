@@ -83,6 +83,8 @@ def _from_mapping(item: Mapping[str, object], turn: int) -> Message:
 
 def scalar_values(content: str) -> str:
     """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    if content.isascii():
+        return content
     try:
         content.encode()
     except UnicodeEncodeError:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from templates.byte_level import bytes_of_piece
 from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values
-from templates.encoded import Encoded, Plan, find, finish
+from templates.encoded import Encoded, Plan, finish, refused
 from templates.errors import InputError
 from templates.fingerprint import Fingerprint, fingerprint_of
 from templates.guard import guard
 from templates.layout import Layout, contents_in, layout_of, literals_of
 from templates.marked import literals_and_contents
+from templates.rows import Frame, find, frame_of
 from templates.special_tokens import special_tokens_of
 from templates.spelling import Speller
 from templates.stop import missing_controls, stop_after
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
 # What is not sent along to another process: caches, and what takes seconds to load there.
-_STAYS = ("_layout", "_spell", "_tokenizer", "_tool_layout")
+_STAYS = ("_layout", "_frame", "_spell", "_tokenizer", "_tool_layout")
 
 
 class Encoder:
@@ -46,8 +47,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self.special_tokens = special_tokens_of(template, tokenizer)
         self._guarded = guard(tokenizer.backend_tokenizer)
-        self._spell = Speller(self._guarded)
-        self._layout = lru_cache(maxsize=4096)(self._new_layout)
+        self._keep_what_is_made_once()
         self.stop = stop_after(template, self.special_tokens, self._spell.first_control)
         if missing := missing_controls(template, self.special_tokens, self._guarded.control_ids):
             raise InputError(
@@ -55,7 +55,8 @@ class Encoder:
                 f"{' '.join(missing)}. They would be plain text, which any message can forge and which ends no reply; "
                 "choose a template whose replies end with the end-of-sequence token, such as vicuna_v1.1"
             )
-        self._spelled_stop = self._spell(self._as_read([self.stop], [])[0][0])
+        self._stop_as_read = self._as_read([self.stop], [])[0][0]
+        self._spelled_stop = self._spell(self._stop_as_read)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to encode and render; it cannot decode or tell the fingerprint there."""
@@ -63,8 +64,12 @@ class Encoder:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._keep_what_is_made_once()
+
+    def _keep_what_is_made_once(self) -> None:
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
+        self._frame = lru_cache(maxsize=4096)(self._new_frame)
 
     def choose_engine(self, *, for_copies: bool = True) -> None:
         """Find out now whether the fast engine serves, in this process or for its copies in others alone.
@@ -129,14 +134,11 @@ class Encoder:
         `template_rewrites`, `prompt_not_prefix`, `no_stop`, `lone_surrogate`, `contains_stop`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
-        plans = [Plan(conversation) for conversation in conversations]
-        for plan in plans:
-            if plan.tools or any(message.tool_calls for message in plan.messages):
-                self._tool_layout.lay_out(plan)
-            else:
-                self._lay_out(plan)
-        all_ids = self._guarded.engine.encode(["".join(plan.row.parts) for plan in plans])
-        return [finish(plan, find(plan.row, ids, self._guarded)) for plan, ids in zip(plans, all_ids, strict=True)]
+        plans = [self._plan(conversation) for conversation in conversations]
+        rows = [plan.row for plan in plans if plan.row is not None]
+        all_ids = self._guarded.engine.encode([row.text for row in rows])
+        located = iter(zip(all_ids, find(rows, all_ids, self._guarded), strict=True))
+        return [refused(plan) if plan.row is None else finish(plan, *next(located)) for plan in plans]
 
     def encode_prompt(
         self,
@@ -150,11 +152,11 @@ class Encoder:
         With `continue_final_message` they end inside the last message, which the model then goes on writing. Raises
         RenderError where the template refuses the messages or rewrites one of them.
         """
-        plan = Plan(messages)
-        roles = tuple(message.role for message in plan.messages)
+        spoken = as_messages(messages)
+        roles = tuple(message.role for message in spoken)
         asks = add_generation_prompt and not continue_final_message
         written = literals_of(self.template, roles, self.special_tokens, add_generation_prompt=asks)
-        contents = self._contents(plan, written, add_generation_prompt=asks)
+        contents = self._contents(spoken, written, add_generation_prompt=asks)
         return self._encode_parts((*written[:-1], "") if continue_final_message else written, contents)
 
     def encode_unguarded(self, messages: Conversation | Messages) -> list[int]:
@@ -222,16 +224,21 @@ class Encoder:
     def _new_layout(self, roles: tuple[Role, ...]) -> Layout:
         return layout_of(self.template, roles, self.special_tokens)
 
-    def _contents(self, plan: Plan, literals: Sequence[str], *, add_generation_prompt: bool) -> list[str]:
+    def _contents(
+        self, messages: Sequence[Message], literals: Sequence[str], *, add_generation_prompt: bool
+    ) -> list[str]:
         """The contents as they stand in the text. Raises RenderError where the template rewrites one."""
-        messages = [Message(role=message.role, content=scalar_values(message.content)) for message in plan.messages]
-        text = self.template.render(
-            messages, special_tokens=self.special_tokens, add_generation_prompt=add_generation_prompt
+        contents = [scalar_values(message.content) for message in messages]
+        text = self.template.render_data(
+            [{"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)],
+            tools=None,
+            special_tokens=self.special_tokens,
+            add_generation_prompt=add_generation_prompt,
         )
-        contents = contents_in(text, literals, [message.content for message in messages])
-        if contents is None:
+        found = contents_in(text, literals, contents)
+        if found is None:
             raise RenderError(f"template {self.template.name} rewrites the content of a message")
-        return contents
+        return found
 
     def _as_read(self, literals: Sequence[str], contents: list[str]) -> tuple[Sequence[str], list[str]]:
         """Both as the tokenizer reads them: control tokens of a few tokenizers take the whitespace beside them."""
@@ -239,47 +246,54 @@ class Encoder:
             literals, contents = swallow(literals, contents, guarded=self._guarded, spell=self._spell)
         return literals, [self._guarded.canonical(content) for content in contents]
 
+    def _plan(self, conversation: Conversation | Messages) -> Plan:
+        """A conversation with its row, and with what can be decided without its ids."""
+        plan = Plan(as_messages(conversation), conversation.tools if isinstance(conversation, Conversation) else ())
+        if plan.tools or any(message.tool_calls for message in plan.messages):
+            self._tool_layout.lay_out(plan)
+        else:
+            self._lay_out(plan)
+        return plan
+
     def _lay_out(self, plan: Plan) -> None:
-        """Write a conversation's row, and decide what can be decided without its ids."""
+        roles = tuple(message.role for message in plan.messages)
         try:
-            layout = self._layout(tuple(message.role for message in plan.messages))
+            layout = self._layout(roles)
         except RenderError:
             return plan.reject_all("template_refuses")
         try:
-            contents = self._contents(plan, layout.literals, add_generation_prompt=False)
+            contents = self._contents(plan.messages, layout.literals, add_generation_prompt=False)
         except RenderError:
             return plan.reject_all("template_rewrites")
         literals, read = self._as_read(layout.literals, contents)
-        plan.row.add_literal(self._spell(literals[0]))
-        for turn, content in enumerate(read):
-            self._lay_out_turn(plan, layout, turn, before=literals[turn], content=content, after=literals[turn + 1])
-            if plan.messages[turn].role == "assistant":
-                rule = self._rule_against(plan.messages[turn], layout, turn)
-                if rule or content != contents[turn]:
+        plan.row = self._frame(roles, tuple(literals)).row(read, list(map(self._guarded.byte_length, read)))
+        for turn, message in enumerate(plan.messages):
+            if message.role == "assistant":
+                rule = self._rule_against(message.content, layout, turn)
+                if rule or read[turn] != contents[turn]:
                     plan.rules[turn] = rule or "tokenizer_rewrites"
         return None
 
-    def _lay_out_turn(self, plan: Plan, layout: Layout, turn: int, *, before: str, content: str, after: str) -> None:
-        """Append one content and the literal after it; look for the reply's first token and the turn's end."""
-        row, opening = plan.row, layout.opening(turn)
-        row.look_for(row.coordinate - (self._guarded.byte_length(opening) if before.endswith(opening) else 0))
-        row.add_content(content, self._guarded.byte_length(content))
-        if plan.messages[turn].role == "assistant" and layout.literals[turn + 1].startswith(self.stop):
-            stop = self._spelled_stop
-            row.look_for(row.coordinate + stop.length, controls_ahead=len(stop.controls))
-        else:
-            row.look_for(row.coordinate)
-        row.add_literal(self._spell(after))
+    def _new_frame(self, roles: tuple[Role, ...], literals: tuple[str, ...]) -> Frame:
+        """The frame of some roles, whose literals are those of their layout or, as they are read, a little shorter."""
+        layout, turns = self._layout(roles), []
+        for turn, role in enumerate(roles):
+            before, opening = literals[turn], layout.opening(turn)
+            stops = role == "assistant" and layout.literals[turn + 1].startswith(self.stop)
+            begin = (turn, len(before) - (len(opening) if before.endswith(opening) else 0))
+            turns.append((begin, (turn + 1, len(self._stop_as_read) if stops else 0)))
+        return frame_of(literals, turns, self._spell)
 
-    def _rule_against(self, message: Message, layout: Layout, turn: int) -> str | None:
+    def _rule_against(self, content: str, layout: Layout, turn: int) -> str | None:
         """The rule that forbids teaching a reply, as far as its text tells."""
-        scalar, stop = scalar_values(message.content), self.stop
-        broken = {
-            "empty_reply": not message.content.strip(),
-            "prompt_not_prefix": layout.prompt_literals[turn] is None or layout.opening(turn).strip(),
-            "no_stop": not layout.literals[turn + 1].startswith(stop),
-            "lone_surrogate": scalar != message.content,
-            "contains_stop": self.stop_strings and (scalar + stop).find(stop) < len(scalar),
-            "tokenizer_rewrites": not self._guarded.reads_exactly(scalar),
-        }
-        return next((rule for rule, holds in broken.items() if holds), None)
+        if not content.strip():
+            return "empty_reply"
+        if layout.prompt_literals[turn] is None or layout.opening(turn).strip():
+            return "prompt_not_prefix"
+        if not layout.literals[turn + 1].startswith(self.stop):
+            return "no_stop"
+        if scalar_values(content) != content:
+            return "lone_surrogate"
+        if self.stop_strings and (content + self.stop).find(self.stop) < len(content):
+            return "contains_stop"
+        return None if self._guarded.reads_exactly(content) else "tokenizer_rewrites"

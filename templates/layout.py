@@ -95,7 +95,9 @@ def contents_in(text: str, literals: Sequence[str], contents: Sequence[str]) -> 
     >>> contents_in("<s>USER: hi ASSISTANT:", ["<s>USER: ", " ASSISTANT:"], [" hi\\n"])
     ['hi']
     """
-    if text == "".join(_interleave(literals, contents)):
+    parts = [""] * (len(literals) + len(contents))
+    parts[::2], parts[1::2] = literals, contents
+    if text == "".join(parts):
         return list(contents)
     found, position = [], len(literals[0])
     if not text.startswith(literals[0]):
@@ -110,13 +112,6 @@ def contents_in(text: str, literals: Sequence[str], contents: Sequence[str]) -> 
         else:
             return None
     return found if position == len(text) else None
-
-
-def _interleave(literals: Sequence[str], contents: Sequence[str]) -> list[str]:
-    parts = [literals[0]]
-    for content, literal in zip(contents, literals[1:], strict=True):
-        parts += (content, literal)
-    return parts
 
 
 def _trimmed(content: str) -> list[str]:

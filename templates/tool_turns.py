@@ -15,11 +15,10 @@ from templates.encoded import Plan
 from templates.guard import GuardedTokenizer
 from templates.layout import layout_of
 from templates.marked import literals_and_contents
+from templates.rows import Place, frame_of
 from templates.spelling import Speller
 from templates.template import RenderError, Template
 
-# The part of a text: the number of its literal, and the characters in it before the place.
-_Place = tuple[int, int]
 _Parts = tuple[list[str], list[str]]
 
 
@@ -52,7 +51,7 @@ class ToolLayout:
             whole = self._render(messages, plan.tools, asks=False)
         except RenderError:
             return plan.reject_all("template_refuses")
-        spans: dict[int, tuple[_Place, _Place]] = {}
+        spans: dict[int, tuple[Place, Place]] = {}
         for turn, message in enumerate(plan.messages):
             if message.role == "assistant":
                 span = self._span(messages, plan.tools, turn, whole)
@@ -84,7 +83,7 @@ class ToolLayout:
 
     def _span(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], turn: int, whole: _Parts
-    ) -> tuple[_Place, _Place] | str:
+    ) -> tuple[Place, Place] | str:
         """Where a reply begins and where its stop ends, or the rule that says why it cannot be taught."""
         try:
             prompt = self._render(messages[:turn], tools, asks=True)
@@ -114,33 +113,20 @@ class ToolLayout:
         }
         return next((rule for rule, holds in broken.items() if holds), "")
 
-    def _write(self, plan: Plan, whole: _Parts, spans: Mapping[int, tuple[_Place, _Place]]) -> None:
-        row, (literals, contents) = plan.row, whole
-        cuts = sorted(place for span in spans.values() for place in span)
-        reached: dict[_Place, tuple[int, int]] = {}
-        for number, literal in enumerate(literals):
-            before = 0
-            for place in (place for place in cuts if place[0] == number):
-                row.add_literal(self.spell(literal[before : place[1]]))
-                before, reached[place] = place[1], (row.coordinate, len(row.marks))
-            row.add_literal(self.spell(literal[before:]))
-            if number < len(contents):
-                content = self.guarded.canonical(contents[number])
-                row.add_content(content, self.guarded.byte_length(content))
-        self._look_for(plan, {turn: (reached[start], reached[end]) for turn, (start, end) in spans.items()})
-
-    def _look_for(self, plan: Plan, spans: Mapping[int, tuple[tuple[int, int], tuple[int, int]]]) -> None:
-        """Ask for the tokens of each span; what stands between two of them ends where the next begins."""
-        row, following = plan.row, (plan.row.coordinate, len(plan.row.marks))
-        points: list[tuple[int, int]] = []
+    def _write(self, plan: Plan, whole: _Parts, spans: Mapping[int, tuple[Place, Place]]) -> None:
+        """Write the row; a turn that is not looked for ends where the next begins."""
+        literals, contents = whole
+        turns: list[tuple[Place, Place]] = []
+        following = (len(literals) - 1, len(literals[-1]))
         for turn in reversed(range(len(plan.messages))):
-            start, end = spans.get(turn, (following, following))
-            points += (end, start)
-            following = start
-        row.points, row.sections = (list(column) for column in zip(*reversed(points), strict=True))
+            turns.append(spans.get(turn, (following, following)))
+            following = turns[-1][0]
+        read = [self.guarded.canonical(content) for content in contents]
+        frame = frame_of(literals, turns[::-1], self.spell)
+        plan.row = frame.row(read, list(map(self.guarded.byte_length, read)))
 
 
-def _end_of(parts: _Parts, whole: _Parts) -> _Place | None:
+def _end_of(parts: _Parts, whole: _Parts) -> Place | None:
     """Where a beginning of the whole ends in it, or None where it is none."""
     (literals, contents), last = parts, len(parts[1])
     is_beginning = (

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -211,7 +212,7 @@ def test_a_window_too_small_for_the_template_is_refused(encoder: Encoder) -> Non
 
 @given(st.integers(1, 200), st.integers(1, 900), st.integers(220, 400))
 def test_cut_replies_join_to_the_whole(prompt: int, reply: int, window: int) -> None:
-    pair = Encoded(ids=list(range(prompt + reply)), mask=[False] * prompt + [True] * reply)
+    pair = Encoded(np.arange(prompt + reply, dtype=np.uint32), np.arange(prompt + reply) >= prompt)
     documents = cut_reply(pair, window=window)
     assert [int(token) for ids, mask in documents for token in ids[mask]] == pair.ids[prompt:]
     assert all(len(ids) <= window for ids, _ in documents)
