@@ -32,10 +32,10 @@ HEADER = "x-chaku"  # no other site's page can send it with a request of its own
 _LONGEST_BODY = 4_000_000
 _ASSETS = {
     **dict.fromkeys(("turns.css", "standalone.css", "arena.css", "data.css"), "text/css"),
-    **dict.fromkeys(("chat.js", "stream.js", "list.js", "arena.js", "data.js"), "text/javascript"),
+    **dict.fromkeys((path.name for path in ASSETS.glob("*.js")), "text/javascript"),
 }
 _TURN_TEXTS = ("turn.save", "turn.cancel", "turn.edit")
-_FRAME_TEXTS = ("page.offline", "page.conversation", "page.conversations", "page.close")
+_FRAME_TEXTS = ("page.offline", "page.unreached", "page.conversation", "page.conversations", "page.close")
 _SCRIPT_TEXTS = (*_FRAME_TEXTS, "list.undo", "list.deleted", *_TURN_TEXTS)
 
 Body = dict[str, Any]
@@ -77,8 +77,9 @@ class Routes:
             models = []
         notice = " ".join(why_silent(url, texts) for url in self.context.endpoint.silent)
         said = {key: texts(key) for key in _SCRIPT_TEXTS}
-        welcome = welcome_html(texts, is_known=bool(_owner(request)))
-        return JSONResponse({"models": models, "notice": notice, "texts": said, **welcome})
+        person = _owner(request)
+        welcome = welcome_html(texts, is_known=bool(person))
+        return JSONResponse({"models": models, "notice": notice, "texts": said, "person": person, **welcome})
 
     async def conversation(self, request: Request) -> Response:
         """A conversation as it is shown now."""

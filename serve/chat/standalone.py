@@ -46,9 +46,8 @@ def scripted_page(name: str, texts: Texts, **values: str) -> Response:
         key.removeprefix(f"{name}."): escape(texts(key)) for key in sorted(texts.keys()) if key.startswith(f"{name}.")
     }
     body = _asset(f"{name}.html").substitute(said, **values)
-    page = _asset("scripted.html").substitute(
-        said, name=name, language=texts.language, back=escape(texts("page.back")), body=body
-    )
+    frame = {key: escape(texts(f"page.{key}")) for key in ("back", "unreached")}
+    page = _asset("scripted.html").substitute(said, **frame, name=name, language=texts.language, body=body)
     return HTMLResponse(page)
 
 

@@ -1,5 +1,7 @@
 // The arena: two answers grow side by side; a vote shows whose they are. The server makes all HTML.
 
+import { postJson, wordsOf } from "./requests.js";
+
 const find = (selector) => document.querySelector(selector);
 const body = { a: find("#a"), b: find("#b") };
 let battle = "";
@@ -39,14 +41,6 @@ function take(told) {
   else grow(told);
 }
 
-async function post(path, data) {
-  const headers = { "content-type": "application/json", "x-chaku": "1" };
-  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(data) });
-  if (answer.status === 401) location.assign("/login");
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  return answer;
-}
-
 async function read(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -81,9 +75,9 @@ find("#ask").addEventListener("submit", async (event) => {
   for (const each of ["#votes", "#thanks"]) show(each, false);
   find("#send").disabled = true;
   try {
-    await read(await post("/chat/arena/ask", { prompt: find("#prompt").value, models }));
+    await read(await postJson("/chat/arena/ask", { prompt: find("#prompt").value, models }));
   } catch (error) {
-    say(error.message);
+    say(wordsOf(error));
   }
   find("#send").disabled = false;
 });
@@ -93,12 +87,12 @@ find("#votes").addEventListener("click", async (event) => {
   if (!winner) return;
   show("#votes", false);
   try {
-    const { models, leaderboard } = await (await post("/chat/arena/vote", { id: battle, winner })).json();
+    const { models, leaderboard } = await (await postJson("/chat/arena/vote", { id: battle, winner })).json();
     name(models);
     show("#thanks", true);
     find("#leaderboard").innerHTML = leaderboard;
   } catch (error) {
-    say(error.message);
+    say(wordsOf(error));
     show("#votes", true);
   }
 });

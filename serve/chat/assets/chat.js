@@ -1,10 +1,13 @@
 // The chat: shows a conversation, sends what is written, and does what its buttons say.
 // The server makes all HTML, with every text escaped; a reply that grows comes through stream.js.
 
+import { draftOf, forgetDrafts, keepDraft } from "./drafts.js";
+import { editTurn } from "./edit_turn.js";
 import { markCurrent, refreshList, renameInPlace } from "./list.js";
+import { get, postJson } from "./requests.js";
 import { stopWatching, watch } from "./stream.js";
 
-export const state = { conversation: "", growing: "", texts: {}, welcome: "", shown: 0 };
+const state = { conversation: "", growing: "", person: "", texts: {}, welcome: "", shown: 0 };
 
 const find = (selector) => document.querySelector(selector);
 const field = (id) => find(`#${id} textarea, #${id} input`);
@@ -22,26 +25,15 @@ function settings() {
   return { ...chosen, model: find("#model")?.value ?? "" };
 }
 
-export async function get(path) {
-  const answer = await fetch(path);
-  if (answer.status === 401) location.assign("/login");
-  if (!answer.ok) throw Object.assign(new Error((await answer.json()).error), { status: answer.status });
-  return answer.json();
+async function act(body) {
+  return (await postJson("/chat/act", { ...body, settings: settings() })).json();
 }
 
-export async function act(body) {
-  const answer = await fetch("/chat/act", {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-chaku": "1" },
-    body: JSON.stringify({ ...body, settings: settings() }),
-  });
-  if (answer.status === 401) location.assign("/login");
-  const result = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(result.error), { status: answer.status });
-  return result;
+async function conversation(id) {
+  return (await get(`/chat/conversation?c=${encodeURIComponent(id)}`)).json();
 }
 
-export function say(text, undo) {
+function say(text, undo) {
   const place = find("#notice-text");
   place.replaceChildren(text);
   if (undo) {
@@ -50,6 +42,10 @@ export function say(text, undo) {
     place.append(" ", button);
   }
   place.hidden = !text;
+}
+
+function sayWhy(error) {
+  say(error.status ? error.message : state.texts["page.unreached"]);
 }
 
 function show(view, { keepsScroll = false } = {}) {
@@ -69,7 +65,7 @@ function show(view, { keepsScroll = false } = {}) {
   scroller().scrollTop = keepsScroll ? top : scroller().scrollHeight;
   const article = view.growing && log.querySelector(`[data-id="${view.growing}"]`);
   if (article) watch(view.growing, article, scroller(), () => replyEnded(view));
-  markCurrent();
+  markCurrent(view.id);
 }
 
 // The server may be gone for a while: it is asked again until it answers.
@@ -77,7 +73,7 @@ async function replyEnded(view) {
   const before = state.shown;
   for (;;) {
     try {
-      const now = await get(`/chat/conversation?c=${view.id}`);
+      const now = await conversation(view.id);
       if (state.shown !== before) return;
       say("");
       const sticks = scroller().scrollHeight - scroller().scrollTop - scroller().clientHeight < 120;
@@ -92,15 +88,23 @@ async function replyEnded(view) {
 
 function showNothing() {
   show({ id: "", html: "", growing: "", title: "" });
-  field("message")?.focus();
+  bringDraft();
+  field("message").focus();
+}
+
+// What somebody typed before the page was ready stays.
+function bringDraft() {
+  const typed = state.shown === 1 && field("message").value;
+  setField(field("message"), typed || draftOf(state.person, state.conversation));
 }
 
 async function open(id) {
-  const view = await get(`/chat/conversation?c=${encodeURIComponent(id)}`);
+  const view = await conversation(id);
   for (const name of SETTINGS) if (field(name)) setField(field(name), view.settings[name] || "");
   const model = find("#model");
   if ([...(model?.options ?? [])].some((each) => each.value === view.settings.model)) model.value = view.settings.model;
   show(view);
+  bringDraft();
 }
 
 async function perform(body, options) {
@@ -111,7 +115,7 @@ async function perform(body, options) {
     if (view.draft && !field("message").value) setField(field("message"), view.draft);
     return view;
   } catch (error) {
-    say(error.status ? error.message : state.texts["page.offline"]);
+    sayWhy(error);
     return null;
   }
 }
@@ -120,44 +124,22 @@ async function send(text) {
   if (!text.trim() || document.body.classList.contains("replying")) return;
   document.body.classList.add("replying");
   const box = field("message");
-  const isNew = !state.conversation;
-  const view = await perform({ do: "send", id: state.conversation, text });
+  const id = state.conversation;
+  const view = await perform({ do: "send", id, text });
   if (!view) return document.body.classList.remove("replying");
-  if (box.value === text) setField(box, "");
-  if (isNew) refreshList();
+  keepDraft(state.person, id, "");
+  setField(box, box.value === text ? "" : box.value);
+  if (!id) refreshList();
 }
 
-function edit(article, raw, isReply) {
-  const area = document.createElement("textarea");
-  const buttons = ["turn.save", "turn.cancel"].map((key) => {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "plain", textContent: state.texts[key] });
-    return button;
-  });
-  area.value = raw;
-  area.rows = Math.min(16, raw.split("\n").length + 1);
-  area.setAttribute("aria-label", state.texts["turn.edit"]);
-  const form = document.createElement("div");
-  form.className = "editing";
-  form.append(area, ...buttons);
-  const body = article.querySelector(".body");
-  body.hidden = true;
-  body.after(form);
-  area.focus();
-  const cancel = () => (form.remove(), (body.hidden = false));
-  const save = () => perform({ do: "edit", id: article.dataset.id, text: area.value }, { keepsScroll: isReply });
-  buttons[0].onclick = save;
-  buttons[1].onclick = cancel;
-  area.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") cancel();
-    if (event.key === "Enter" && !event.shiftKey && !isReply && !event.isComposing) save();
-    if (event.key === "Enter" && !event.shiftKey && !isReply) event.preventDefault();
-    event.stopPropagation();
-  });
+async function edit(article, id, isReply) {
+  const labels = Object.fromEntries(["save", "cancel", "edit"].map((name) => [name, state.texts[`turn.${name}`]]));
+  const save = (text) => perform({ do: "edit", id, text }, { keepsScroll: isReply });
+  editTurn(article, await raw(id), { labels, isReply, save });
 }
 
 async function raw(id) {
-  return (await fetch(`/chat/raw?m=${encodeURIComponent(id)}`)).text();
+  return (await get(`/chat/raw?m=${encodeURIComponent(id)}`)).text();
 }
 
 async function copy(button, text) {
@@ -176,8 +158,8 @@ function dialog(html) {
 const doings = {
   example: (button) => send(button.textContent),
   copy: async (button, id) => copy(button, await raw(id)),
-  edit: async (button, id) => edit(button.closest("article"), await raw(id), false),
-  correct: async (button, id) => edit(button.closest("article"), await raw(id), true),
+  edit: (button, id) => edit(button.closest("article"), id, false),
+  correct: (button, id) => edit(button.closest("article"), id, true),
   delete: (_, id) => perform({ do: "remove_message", id }, { keepsScroll: true }),
   show: (_, id) => perform({ do: "show", id }, { keepsScroll: true }),
   judge: (button, id) => perform({ do: "judge", id, thumb: Number(button.dataset.thumb) }, { keepsScroll: true }),
@@ -230,8 +212,9 @@ document.addEventListener("click", (event) => {
   const entry = target.closest("#conversation-list li");
   if (target.tagName === "A" && entry) {
     event.preventDefault();
-    open(entry.dataset.conversation).catch((error) => say(error.message));
+    open(entry.dataset.conversation).catch(sayWhy);
   }
+  if (target.pathname === "/logout") forgetDrafts(state.person);
   const buttons = { send: () => send(field("message").value), stop, new: showNothing, share };
   if (target.id in buttons) buttons[target.id]();
   if (target.dataset.do && !target.disabled) doings[target.dataset.do](target, target.dataset.id);
@@ -244,6 +227,7 @@ document.addEventListener("change", (event) => {
 
 let searching = 0;
 document.addEventListener("input", (event) => {
+  if (event.target === field("message") && state.shown) keepDraft(state.person, state.conversation, event.target.value);
   if (!event.target.closest("#search")) return;
   clearTimeout(searching);
   searching = setTimeout(refreshList, 150);
@@ -297,6 +281,10 @@ function offerModels(names) {
   find("#model-picker").replaceChildren(select);
 }
 
+async function start() {
+  return (await get("/chat/start")).json();
+}
+
 // A server that is still loading its model is asked until it answers; what it says meanwhile counts down.
 async function followStart(now) {
   const place = find("#notice-text");
@@ -307,13 +295,13 @@ async function followStart(now) {
     said = now.notice;
     if (!now.notice) return;
     await new Promise((done) => setTimeout(done, now.models.length ? 5000 : 1000));
-    now = await get("/chat/start").catch(() => now);
+    now = await start().catch(() => now);
   }
 }
 
 async function begin() {
   place();
-  const { models, notice, ...parts } = await get("/chat/start");
+  const { models, notice, ...parts } = await start();
   Object.assign(state, parts);
   find("#log").setAttribute("aria-label", state.texts["page.conversation"]);
   find("#side-foot").innerHTML = parts.foot;
@@ -328,7 +316,7 @@ async function begin() {
     if (state.shown === 0) await (wanted ? open(wanted) : showNothing()); // whoever is quick has sent something
   } catch (error) {
     showNothing();
-    if (new URLSearchParams(location.search).has("c")) say(error.message);
+    if (new URLSearchParams(location.search).has("c")) sayWhy(error);
   }
   document.body.classList.add("ready");
 }

@@ -1,5 +1,7 @@
 // The data page: marks, exports and imports; the filters are a plain form.
 
+import { get, post, postJson, wordsOf } from "./requests.js";
+
 const said = document.querySelector("#said");
 
 function say(text, isBad = false) {
@@ -9,22 +11,13 @@ function say(text, isBad = false) {
   said.scrollIntoView({ block: "nearest" });
 }
 
-async function post(path, body, type) {
-  const headers = { "x-chaku": "1", "content-type": type };
-  const answer = await fetch(path, { method: "POST", headers, body });
-  if (answer.status === 401) location.assign("/login");
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error);
-  return told;
-}
-
 async function mark(buttons) {
   if (!buttons.length) return;
   const ids = buttons.map((button) => button.dataset.id);
   try {
-    await post("/chat/data/mark", JSON.stringify({ ids, mark: buttons[0].dataset.mark }), "application/json");
+    await postJson("/chat/data/mark", { ids, mark: buttons[0].dataset.mark });
   } catch (error) {
-    say(error.message, true);
+    say(wordsOf(error), true);
     return;
   }
   for (const button of buttons)
@@ -40,13 +33,15 @@ document.addEventListener("click", (event) => {
 document.querySelector("#export").addEventListener("submit", async (event) => {
   event.preventDefault();
   const asked = new URLSearchParams(new FormData(event.target));
-  const answer = await fetch(`/chat/data/export?${asked}`);
-  if (answer.status === 401) location.assign("/login");
-  if (!answer.ok) return say((await answer.json()).error, true);
-  const href = URL.createObjectURL(await answer.blob());
-  Object.assign(document.createElement("a"), { href, download: `chats-${asked.get("to")}.jsonl` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
-  say(decodeURIComponent(answer.headers.get("x-chaku-said")));
+  try {
+    const answer = await get(`/chat/data/export?${asked}`);
+    const href = URL.createObjectURL(await answer.blob());
+    Object.assign(document.createElement("a"), { href, download: `chats-${asked.get("to")}.jsonl` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    say(decodeURIComponent(answer.headers.get("x-chaku-said")));
+  } catch (error) {
+    say(wordsOf(error), true);
+  }
 });
 
 document.querySelector("#import").addEventListener("submit", async (event) => {
@@ -54,10 +49,10 @@ document.querySelector("#import").addEventListener("submit", async (event) => {
   const button = event.target.querySelector("button");
   button.disabled = true;
   try {
-    const told = await post("/chat/data/import", document.querySelector("#dump").files[0], "application/octet-stream");
-    say(told.said);
+    const answer = await post("/chat/data/import", document.querySelector("#dump").files[0], "application/octet-stream");
+    say((await answer.json()).said);
   } catch (error) {
-    say(error.message, true);
+    say(wordsOf(error), true);
   }
   button.disabled = false;
 });

@@ -1,21 +1,24 @@
 // The side bar: the list of conversations, its search, and renaming in place.
 
-import { act, get, state } from "./chat.js";
+import { get, postJson } from "./requests.js";
+
+let current = "";
 
 export async function refreshList() {
   const place = document.getElementById("conversation-list");
   const search = document.querySelector("#search input, #search textarea")?.value ?? "";
-  const { html } = await get(`/chat/list?q=${encodeURIComponent(search)}`);
+  const { html } = await (await get(`/chat/list?q=${encodeURIComponent(search)}`)).json();
   const held = document.activeElement?.closest("#conversation-list [data-do]")?.dataset;
   place.innerHTML = html;
   if (held) place.querySelector(`[data-do="${held.do}"][data-id="${held.id}"]`)?.focus();
-  markCurrent();
+  markCurrent(current);
 }
 
-export function markCurrent() {
+export function markCurrent(conversation) {
+  current = conversation;
   for (const entry of document.querySelectorAll("#conversation-list [data-conversation]")) {
     const link = entry.querySelector("a");
-    if (entry.dataset.conversation === state.conversation) link.setAttribute("aria-current", "page");
+    if (entry.dataset.conversation === current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
@@ -33,7 +36,7 @@ export function renameInPlace(entry, label) {
   const finish = async (keeps) => {
     if (isOver) return;
     isOver = true;
-    if (keeps) await act({ do: "rename", id: entry.dataset.conversation, text: field.value });
+    if (keeps) await postJson("/chat/act", { do: "rename", id: entry.dataset.conversation, text: field.value });
     await refreshList();
   };
   field.addEventListener("keydown", (event) => {
