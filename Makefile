@@ -20,7 +20,7 @@ TARGET ?= 20
 TEACHER ?=
 BUDGET ?=
 MAX_TOKENS ?= 256
-RECIPE ?= examples/recipes/smollm2-135m-cpu.yaml
+RECIPE ?=
 
 .PHONY: help demo alpaca wizardlm test unit lint format clean
 
@@ -38,7 +38,7 @@ demo: .venv/.serve
 		$(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
 alpaca wizardlm: .venv/.serve
-	@$(BIN)/python examples/instruct.py $@ --work $@-run --target $(TARGET) --recipe "$(RECIPE)" \
+	@$(BIN)/python examples/instruct.py $@ --work $@-run --target $(TARGET) $(if $(RECIPE),--recipe "$(RECIPE)") \
 		$(if $(MODEL),--model "$(MODEL)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(BUDGET),--budget "$(BUDGET)") \
 		$(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS)) $(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 

@@ -189,7 +189,9 @@ class Trial:
         command = [program, *options, "--headless", "--no-sandbox", "--disable-gpu"]
         self._browser = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         _wait(lambda: _answers(f"http://127.0.0.1:{port}/json/version"))
-        context = self._playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}").contexts[0]
+        # A debugger that begins on a busy machine takes longer than Playwright's 30 seconds.
+        browser = self._playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS * 1e3)
+        context = browser.contexts[0]
         self.page: Page = context.new_page()
         self.page.goto(self._place)
         self.page.locator("body.ready").wait_for()

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from data_tools.documents import StoredDocuments
 from data_tools.plain import json_line
-from templates import Conversation, Message, as_messages
+from templates import Conversation, as_messages
 
 # Windows a shard: 4096 of 2048 tokens are about 70 MB of ids and labels in memory.
 _SHARD = 4096
@@ -59,7 +59,10 @@ def conversation_line(conversation: Conversation) -> bytes:
     A message that says whether it is taught has a `train` flag as well, a call of tools OpenAI's `tool_calls`, and a
     conversation that offers tools their definitions as `tools`.
     """
-    messages = [_as_dict(message) for message in conversation.messages]
+    messages = [
+        message.plain() if message.train is None else message.plain() | {"train": message.train}
+        for message in conversation.messages
+    ]
     line: dict[str, object] = {"id": conversation.id, "messages": messages, "source": conversation.source}
     if conversation.tools:
         line["tools"] = list(conversation.tools)
@@ -75,13 +78,6 @@ def conversation_of_line(line: bytes) -> Conversation:
         source=value["source"],
         tools=tuple(value.get("tools", ())),
     )
-
-
-def _as_dict(message: Message) -> dict[str, object]:
-    written: dict[str, object] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        written["tool_calls"] = list(message.tool_calls)
-    return written if message.train is None else written | {"train": message.train}
 
 
 def _table(windows: Sequence[Sequence[int]], documents: StoredDocuments, names: Sequence[str]) -> pa.Table:

@@ -21,6 +21,15 @@ class Message:
     train: bool | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
 
+    def plain(self) -> dict[str, Any]:
+        """The OpenAI form, as templates read it and as JSON holds it.
+
+        >>> Message(role="user", content="Hi").plain()
+        {'role': 'user', 'content': 'Hi'}
+        """
+        plain: dict[str, Any] = {"role": self.role, "content": self.content}
+        return plain | {"tool_calls": list(self.tool_calls)} if self.tool_calls else plain
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
@@ -56,7 +65,7 @@ def as_messages(conversation: Conversation | Messages) -> Sequence[Message]:
     Raises ValueError for a role that is not one of `ROLES`, TypeError for a content that is not text.
 
     >>> as_messages([{"role": "user", "content": "Hi"}])
-    [Message(role='user', content='Hi', train=None)]
+    [Message(role='user', content='Hi', train=None, tool_calls=())]
     """
     if isinstance(conversation, Conversation):
         return conversation.messages

@@ -22,16 +22,6 @@ from templates.template import RenderError, Template
 _Parts = tuple[list[str], list[str]]
 
 
-def plain_message(message: Message) -> dict[str, Any]:
-    """The OpenAI form of a message, as templates read it.
-
-    >>> plain_message(Message(role="user", content="Hi"))
-    {'role': 'user', 'content': 'Hi'}
-    """
-    plain: dict[str, Any] = {"role": message.role, "content": message.content}
-    return plain | {"tool_calls": list(message.tool_calls)} if message.tool_calls else plain
-
-
 @dataclass
 class ToolLayout:
     """Writes the rows of conversations with tools, for one template and tokenizer."""
@@ -46,7 +36,7 @@ class ToolLayout:
         """Write a conversation's row, and decide what can be decided without its ids."""
         if self.guarded.takes_before or self.guarded.takes_after:
             return plan.reject_all("tokenizer_rewrites")
-        messages = [plain_message(message) for message in plan.messages]
+        messages = [message.plain() for message in plan.messages]
         try:
             whole = self._render(messages, plan.tools, asks=False)
         except RenderError:

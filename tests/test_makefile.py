@@ -15,13 +15,12 @@ ROOT = Path(__file__).parents[1]
         (["demo", "STEPS=3", "ONCE=1"], "examples/demo.py --dump examples/sharegpt_sample.json --steps 3 --once"),
         (
             ["alpaca", "TARGET=7", "TEACHER=http://127.0.0.1:1/v1", "BUDGET=2M", "MODEL=base/"],
-            "examples/instruct.py alpaca --work alpaca-run --target 7 --recipe examples/recipes/smollm2-135m-cpu.yaml"
+            "examples/instruct.py alpaca --work alpaca-run --target 7"
             " --model base/ --teacher http://127.0.0.1:1/v1 --budget 2M --max-tokens 256",
         ),
         (
             ["wizardlm", "MAX_TOKENS=", "STEPS=2", "ONCE=1"],
-            "examples/instruct.py wizardlm --work wizardlm-run --target 20"
-            " --recipe examples/recipes/smollm2-135m-cpu.yaml --steps 2 --once",
+            "examples/instruct.py wizardlm --work wizardlm-run --target 20 --steps 2 --once",
         ),
     ],
 )

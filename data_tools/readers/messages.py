@@ -18,8 +18,7 @@ def parse(raw: RawRecord, value: dict[str, object], branches: Branches) -> list[
 
     >>> value = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [{"type": "image"}]}]}
     >>> parse(RawRecord("a.jsonl", 0, value, "messages"), value, "main")[0].turns
-    [Turn(index=0, role='user', text='Hi', rule='', train=None), Turn(index=1, role='assistant', text='',
-    rule='not_text', train=None)]
+    [Turn(index=0, role='user', text='Hi', ...), Turn(index=1, role='assistant', text='', rule='not_text', ...)]
     """
     turns = [turn_of(index, item) for index, item in enumerate(_items(value) or [])]
     if turns and "ideal" in value:
