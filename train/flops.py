@@ -74,7 +74,7 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 @lru_cache
 def measured_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a 2048-cubed matrix product, the best of four and of a second's, since other work may take cores away."""
+    """FLOP/s of a 2048-cubed matrix product, the best of a second: other work may take cores away."""
     a, b = (torch.ones(_SIDE, _SIDE, dtype=dtype, device=device) for _ in range(2))
     seconds: list[float] = []
     while len(seconds) < 4 or sum(seconds) < 1:
