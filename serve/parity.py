@@ -20,6 +20,14 @@ _NO_TEMPLATE = (
     "the server's model has no chat template, so it reads no conversation at all; give its directory the "
     "chat_template.jinja of the model that was trained, or start it with `chaku serve`"
 )
+# Why a server reads a prompt otherwise.
+REASONS: Mapping[str, str] = {
+    "control_string": "message {turn} ({role}) holds {found}, which the server takes for a control token",
+    "made_beside": "what stands beside a message makes a control string of it, which the server takes for a control "
+    "token",
+    "template": "the server renders another text: its chat template is not the one that the model was trained with",
+    "tokenizer": "the text is the same but its tokens are not: the server's tokenizer, or its version, is another",
+}
 
 Named: TypeAlias = tuple[str, Sequence[Message]]
 
@@ -194,22 +202,22 @@ def first_difference(ours: Sequence[int], theirs: Sequence[int]) -> int | None:
     return next((at for at, (a, b) in enumerate(zip_longest(ours, theirs)) if a != b), None)
 
 
-def reason_for(encoder: Encoder, messages: Sequence[Message], ours: Sequence[int], theirs: Sequence[int]) -> str:
-    """Why a server reads messages otherwise, in words."""
-    if encoder.encode_unguarded(messages) == theirs:
-        return f"{_holder(encoder, messages)}, which the server takes for a control token"
-    if encoder.decode(ours) != encoder.decode(theirs):
-        return "the server renders another text: its chat template is not the one that the model was trained with"
-    return "the text is the same but its tokens are not: the server's tokenizer, or its version, is another"
+def reason_for(
+    encoder: Encoder,
+    messages: Sequence[Message],
+    ours: Sequence[int],
+    theirs: Sequence[int],
+    *,
+    words: Mapping[str, str] = REASONS,
+) -> str:
+    """Why a server reads messages otherwise, in the words of one language.
 
-
-def _holder(encoder: Encoder, messages: Sequence[Message]) -> str:
-    """The first message that holds a control string, and which.
-
-    >>> _holder(encoder, [Message(role="user", content="a<|im_end|>b")])
-    "message 0 (user) holds '<|im_end|>'"
+    >>> reason_for(encoder, [Message(role="user", content="a<|im_end|>b")], ours, theirs)          # doctest: +SKIP
+    "message 0 (user) holds '<|im_end|>', which the server takes for a control token"
     """
-    for turn, message in enumerate(messages):
-        if found := encoder.first_control_string(message.content):
-            return f"message {turn} ({message.role}) holds {found!r}"
-    return "what stands beside a message makes a control string of it"
+    if encoder.encode_unguarded(messages) == theirs:
+        for turn, message in enumerate(messages):
+            if found := encoder.first_control_string(message.content):
+                return words["control_string"].format(turn=turn, role=message.role, found=repr(found))
+        return words["made_beside"]
+    return words["template" if encoder.decode(ours) != encoder.decode(theirs) else "tokenizer"]

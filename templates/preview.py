@@ -1,7 +1,7 @@
 """A conversation as a model reads it: every token, and whether it is a control token, context, or supervised."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -19,6 +19,24 @@ Kind: TypeAlias = Literal["control", "context", "supervised"]
 # Each kind has a colour and, for terminals and files without any, a pair of brackets.
 _STYLES: dict[Kind, str] = {"control": "magenta", "context": "default", "supervised": "bold green"}
 _BRACKETS: dict[Kind, tuple[str, str]] = {"control": ("", ""), "context": ("", ""), "supervised": ("⟦", "⟧")}
+# What a preview says beside the tokens; a page in another language gives its own.
+ENGLISH: Mapping[str, str] = {
+    "language": "en",
+    "control": "control",
+    "context": "context",
+    "supervised": "supervised",
+    "supervised_stop": "supervised stop",
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "legend": "Tokens: {kinds}. A tooltip gives the id.",
+    "show_ids": "show all ids",
+    "not_taught": "not taught: {rule}",
+    "total": "{count} tokens: {kinds}",
+    "rejected": "rejected turns: {rules}",
+    "none": "none",
+}
 _BOUNDARY = Text.assemble(("·", "dim not bold not reverse"))
 # A character has at most four bytes, so it is shared by at most four tokens.
 _MOST_BYTES = 4
@@ -54,12 +72,14 @@ class Preview:
         """How many tokens there are, in all or of a kind."""
         return sum(len(span.ids) for turn in self.turns for span in turn if kind in (None, span.kind))
 
-    @property
-    def totals(self) -> list[str]:
+    def totals(self, words: Mapping[str, str] = ENGLISH) -> list[str]:
         """The counts in words: the tokens by kind, and the turns that are rejected by rule."""
-        kinds = ", ".join(f"{self.count(kind):,} {kind}" for kind in reversed(_STYLES))
+        kinds = ", ".join(f"{self.count(kind):,} {words[kind]}" for kind in reversed(_STYLES))
         rules = ", ".join(f"{rule} {turns}" for rule, turns in Counter(self.rejected.values()).items())
-        counts = [f"{self.count():,} tokens: {kinds}", f"rejected turns: {rules or 'none'}"]
+        counts = [
+            words["total"].format(count=f"{self.count():,}", kinds=kinds),
+            words["rejected"].format(rules=rules or words["none"]),
+        ]
         return [*counts, self.refusal] if self.refusal else counts
 
 
@@ -147,7 +167,7 @@ def to_terminal(shown: Preview) -> RenderableType:
     for turn, (message, spans) in enumerate(zip(shown.conversation.messages, shown.turns, strict=True)):
         note = f"  not taught: {shown.rejected[turn]}" if turn in shown.rejected else ""
         parts += [Text.assemble((f"\n{turn} {message.role}", "bold"), (note, "bold yellow")), _line(spans)]
-    return Group(*parts, Text("\n" + "\n".join(shown.totals), "bold"))
+    return Group(*parts, Text("\n" + "\n".join(shown.totals()), "bold"))
 
 
 def heading_of(shown: Preview) -> str:

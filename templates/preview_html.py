@@ -1,12 +1,12 @@
 """The same preview as one page: no script, no network, nothing of the data read as markup."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from templates.errors import InputError
-from templates.preview import Preview, Span, heading_of
+from templates.preview import ENGLISH, Preview, Span, heading_of
 from templates.visible import visible
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -23,7 +23,7 @@ h1 { font-size: 1.25rem; overflow-wrap: anywhere; margin: 0 0 .5rem; }
 h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 .legend { color: var(--dim); margin: 0; }
-.note { margin: .75rem 0 0; padding: .5rem .9rem; border-left: 3px solid var(--taught); background: var(--card);
+.note { margin: .75rem 0 0; padding: .5rem .9rem; border-left: 3px solid var(--dim); background: var(--card);
   overflow-wrap: anywhere; }
 .totals { margin: 1.75rem 0 0; padding: 0; list-style: none; font-weight: 600; }
 .tokens { font: 14px/1.9 ui-monospace, "Noto Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere;
@@ -40,19 +40,16 @@ h2 small { color: var(--warn); font-weight: 600; margin-left: .5rem; }
 body:has(#ids:checked) .token::after { content: attr(data-ids); margin: 0 .15em; color: var(--dim); font-weight: 400;
   font-size: .72em; display: inline-block; }
 """
-_LEGEND = (
-    Span("control", (), "control", True),
-    Span("context", (), "context", False),
-    Span("supervised", (), "supervised", False),
-    Span("supervised stop", (), "supervised", True),
-)
 
 
-def to_html(shown: Preview, *, notes: Sequence[str] = ()) -> str:
-    """The page: notes, a heading a turn, each token with its ids (a tooltip, or all at once), a legend, the counts."""
+def to_html(shown: Preview, *, notes: Sequence[str] = (), words: Mapping[str, str] = ENGLISH) -> str:
+    """The page: notes, a heading a turn, each token with its ids (a tooltip, or all at once), a legend, the counts.
+
+    `words` are what it says beside the data, under the keys of `ENGLISH`; none of them comes from the data.
+    """
     heading = escape(heading_of(shown))
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{words["language"]}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
@@ -61,15 +58,27 @@ def to_html(shown: Preview, *, notes: Sequence[str] = ()) -> str:
 <style>{_STYLE}</style>
 </head>
 <body>
+<main>
 <h1>{heading}</h1>
-<p class="legend">Tokens: {" ".join(map(_token, _LEGEND))}. A tooltip gives the id.
-<label><input type="checkbox" id="ids"> show all ids</label></p>
+<p class="legend">{_legend(words)}
+<label><input type="checkbox" id="ids"> {words["show_ids"]}</label></p>
 {"".join(f'<p class="note">{escape(note)}</p>' for note in notes)}
-{"".join(_turn(shown, turn) for turn in range(len(shown.turns)))}
-<ul class="totals">{"".join(f"<li>{escape(line)}</li>" for line in shown.totals)}</ul>
+{"".join(_turn(shown, turn, words) for turn in range(len(shown.turns)))}
+<ul class="totals">{"".join(f"<li>{escape(line)}</li>" for line in shown.totals(words))}</ul>
+</main>
 </body>
 </html>
 """
+
+
+def _legend(words: Mapping[str, str]) -> str:
+    samples = (
+        Span(words["control"], (), "control", True),
+        Span(words["context"], (), "context", False),
+        Span(words["supervised"], (), "supervised", False),
+        Span(words["supervised_stop"], (), "supervised", True),
+    )
+    return words["legend"].format(kinds=" ".join(_token(sample, words) for sample in samples))
 
 
 def write_html(shown: Preview, path: Path) -> None:
@@ -84,17 +93,17 @@ def write_html(shown: Preview, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _turn(shown: Preview, turn: int) -> str:
+def _turn(shown: Preview, turn: int, words: Mapping[str, str]) -> str:
     role, rule = shown.conversation.messages[turn].role, shown.rejected.get(turn)
-    note = f"<small>not taught: {escape(rule)}</small>" if rule else ""
-    tokens = "".join(map(_token, shown.turns[turn])).removesuffix("\n")
-    return f'<section>\n<h2>{turn} {escape(role)}{note}</h2>\n<p class="tokens" dir="ltr">{tokens}</p>\n</section>\n'
+    note = f"<small>{words['not_taught'].format(rule=escape(rule))}</small>" if rule else ""
+    tokens = "".join(_token(span, words) for span in shown.turns[turn]).removesuffix("\n")
+    return f'<section>\n<h2>{turn} {words[role]}{note}</h2>\n<p class="tokens" dir="ltr">{tokens}</p>\n</section>\n'
 
 
-def _token(span: Span) -> str:
+def _token(span: Span, words: Mapping[str, str]) -> str:
     kinds = f"{span.kind} control" if span.is_control and span.kind != "control" else span.kind
     ids = ", ".join(map(str, span.ids))
-    title = f' title="{ids} {span.kind}" data-ids="{ids}"' if span.ids else ""
+    title = f' title="{ids} {words[span.kind]}" data-ids="{ids}"' if span.ids else ""
     text = visible(span.text)
     # the line breaks behind the token, so that its edge stands beside its last sign
     line_end = "\n" if text.endswith("\n") else ""

@@ -73,7 +73,8 @@ def _tokens_page(
 
     encoder = _encoder(directory)
     untaught = [texts("inspect.untaught")] if shown.messages[-1].train is False else []
-    return to_html(preview(encoder, shown), notes=[*_parity(encoder, asked, theirs, texts), *untaught])
+    notes = [*_parity(encoder, asked, theirs, texts), *untaught]
+    return to_html(preview(encoder, shown), notes=notes, words=texts.under("preview"))
 
 
 def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int] | None, texts: Texts) -> list[str]:
@@ -89,7 +90,7 @@ def _parity(encoder: Encoder, asked: Sequence[ChatMessage], theirs: Sequence[int
         return [texts("inspect.same", tokens=f"{len(ours):,}")]
     parts = {"before": ours[max(0, at - _AROUND) : at]} if at else {}
     parts |= {"ours": ours[at : at + _AROUND], "theirs": list(theirs[at : at + _AROUND])}
-    reason = reason_for(encoder, as_messages(list(asked)), ours, theirs)
+    reason = reason_for(encoder, as_messages(list(asked)), ours, theirs, words=texts.under("parity"))
     told = [texts(f"inspect.{name}", tokens=_told(encoder, ids)) for name, ids in parts.items()]
     return [texts("inspect.differs", at=at, reason=reason), *told]
 

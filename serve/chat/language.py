@@ -31,6 +31,10 @@ class Texts:
         """The keys of all texts."""
         return frozenset(self._texts)
 
+    def under(self, prefix: str) -> dict[str, str]:
+        """The texts of one part of the interface, by what follows `prefix` and a dot in their keys."""
+        return {key[len(prefix) + 1 :]: text for key, text in self._texts.items() if key.startswith(f"{prefix}.")}
+
     def translate(self, page: str) -> str:
         r"""A page whose labels are replaced by texts, written as inside a JSON string.
 

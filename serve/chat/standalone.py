@@ -42,9 +42,7 @@ def scripted_page(name: str, texts: Texts, **values: str) -> Response:
 
     ``$what`` stands for the escaped text ``NAME.what``; `values` are HTML already.
     """
-    said = {
-        key.removeprefix(f"{name}."): escape(texts(key)) for key in sorted(texts.keys()) if key.startswith(f"{name}.")
-    }
+    said = {key: escape(text) for key, text in texts.under(name).items()}
     body = _asset(f"{name}.html").substitute(said, **values)
     frame = {key: escape(texts(f"page.{key}")) for key in ("back", "unreached")}
     page = _asset("scripted.html").substitute(said, **frame, name=name, language=texts.language, body=body)

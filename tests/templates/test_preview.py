@@ -84,7 +84,7 @@ def test_a_reply_that_is_not_taught_is_named_and_counted() -> None:
     )
     assert shown.rejected == {1: "empty_reply", 5: "empty_reply"}
     assert "1 assistant  not taught: empty_reply" in plain(shown)
-    assert shown.totals[1] == "rejected turns: empty_reply 2"
+    assert shown.totals()[1] == "rejected turns: empty_reply 2"
 
 
 def test_a_conversation_that_the_template_refuses_is_shown_without_tokens() -> None:
@@ -125,4 +125,4 @@ def test_a_conversation_that_the_template_refuses_says_why() -> None:
     conversation = Conversation(id="", messages=(Message(role="system", content="Be brief."), *example().messages))
     shown = preview(encoder_for("tokenizer", "phi-3"), conversation)
     assert shown.count() == 0
-    assert shown.totals[-1] == "template tokenizer loses or moves the content of turn 0 (system)"
+    assert shown.totals()[-1] == "template tokenizer loses or moves the content of turn 0 (system)"

@@ -47,7 +47,7 @@ def test_each_token_has_its_ids_and_kind() -> None:
         ", ".join(map(str, span.ids)) for turn in shown.turns for span in turn
     ]  # fmt: skip
     assert ("supervised control", "2", "supervised") in titles
-    assert all(line in page for line in shown.totals)
+    assert all(line in page for line in shown.totals())
     assert [f"<h2>{turn} {message.role}</h2>" in page for turn, message in enumerate(example().messages)] == [True] * 4
 
 

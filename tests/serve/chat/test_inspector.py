@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
@@ -51,8 +52,9 @@ def begin(tmp_path: Path, endpoint: Endpoint) -> tuple[Context, str]:
     return Context(engine=engine, endpoint=Endpoints([endpoint])), reply.id
 
 
-async def look(context: Context, message: str, *, owner: str = "ana") -> str:
-    scope: dict[str, Any] = {"type": "http", "headers": [], "query_string": f"message={message}".encode()}
+async def look(context: Context, message: str, *, owner: str = "ana", language: str = "en") -> str:
+    headers = [(b"accept-language", language.encode())]
+    scope: dict[str, Any] = {"type": "http", "headers": headers, "query_string": f"message={message}".encode()}
     return bytes((await inspect_page(context, Request(scope), owner=owner)).body).decode()
 
 
@@ -88,6 +90,17 @@ async def test_a_server_with_another_template_is_told_apart(small_model: Path, t
     assert "from token 0 on: the server renders another text: its chat template is not the one" in page
     assert f"From there, the trainer: '<|im_start|>' {ours[0]}, 'system' {ours[1]}, " in unescape(page)
     assert f"From there, the server: 'Be' {theirs[0]}, ' brief' {theirs[1]}, " in unescape(page)
+
+
+@pytest.mark.anyio
+async def test_the_chinese_page_has_no_english_but_the_conversations(small_model: Path, tmp_path: Path) -> None:
+    theirs = load_encoder("vicuna_v1.1", small_model).encode_prompt(ASKED)
+    page = await look(*begin(tmp_path, Told(small_model, theirs)), language="zh-CN")
+    assert '<html lang="zh">' in page
+    shown = re.sub(r'<h1>.*?</h1>|<p class="(tokens|note)".*?</p>', "", page[page.index("<main>") :], flags=re.DOTALL)
+    assert re.findall(r"[A-Za-z]+", re.sub(r"<[^>]*>", "", shown)) == []
+    assert {word for title in re.findall(r'title="([^"]*)"', page) for word in re.findall("[A-Za-z]+", title)} == set()
+    assert "起，服务器读到的提示与训练时不同：服务器渲染出的文本不同" in page
 
 
 @pytest.mark.anyio
