@@ -48,7 +48,7 @@ def join(paths: Sequence[Record]) -> tuple[list[Node], str]:
     >>> [(node.said.content, node.parent == nodes[0].id) for node in nodes]
     [('hello', False), ('hi', True), ('bye', False), ('good day', True)]
     """
-    nodes: dict[tuple[str | None, tuple[int, ...]], Node] = {}
+    nodes: dict[tuple[str | None, tuple[int, ...], str], Node] = {}
     leaves: list[str] = []
     for path in paths:
         parent: str | None = None
@@ -56,7 +56,7 @@ def join(paths: Sequence[Record]) -> tuple[list[Node], str]:
             if said.role == "system":
                 continue
             places = tuple(path.turns[turn].index for turn in turns)
-            node = nodes.setdefault((parent, places), Node(new_id(), parent, places[0], said))
+            node = nodes.setdefault((parent, places, said.content), Node(new_id(), parent, places[0], said))
             parent = node.id
         leaves.append(parent or "")
     return list(nodes.values()), leaves[0]

@@ -1,8 +1,9 @@
 """Dumps into the chat database, to be browsed and continued: every format that `chaku data prepare` reads."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -49,15 +50,16 @@ class Imported:
 def import_dumps(engine: Engine, inputs: Sequence[Path], *, owner: str = "") -> Imported:
     """Clean and repair dumps as for training, and keep each conversation that has a reply; memory stays flat.
 
-    A tree of messages (OpenAssistant's, a ChatGPT export's) comes in with all its branches; the one that was shown last
-    or ranked best is shown. All or nothing: a dump that breaks off leaves the database as it was. Raises InputError for
-    bad input, and where no conversation has a reply.
+    A tree of messages (OpenAssistant's, a ChatGPT export's, the rows that an export of all branches made of one
+    conversation) comes in with all its branches; the one that was shown last or ranked best is shown. All or nothing:
+    a dump that breaks off leaves the database as it was. Raises InputError for bad input, and where no conversation
+    has a reply.
     """
     done = Imported()
     with progress("import", total=size_of(inputs)) as report, transaction(engine) as session:
         raws = (raw for path in inputs for raw in read_records(path, report=report))
-        for number, raw in enumerate(raws):
-            for paths in _trees(raw):
+        for number, rows in enumerate(_together(raws)):
+            for paths in _trees(rows):
                 done.count(paths)
                 for branches in plant(session, paths, owner=owner):
                     done.conversations += 1
@@ -70,10 +72,44 @@ def import_dumps(engine: Engine, inputs: Sequence[Path], *, owner: str = "") -> 
     return done
 
 
-def _trees(raw: RawRecord) -> Iterator[list[Record]]:
-    """The conversations of a raw record, each with all its paths; only a tree has more than one."""
-    paths, _ = clean_batch([raw], branches="all")
-    if (raw.format or format_of(raw.value)) in _TREES:
+def _together(raws: Iterable[RawRecord]) -> Iterator[list[RawRecord]]:
+    """Neighbouring rows that are branches of one conversation, as an export of all branches says; others alone."""
+
+    def place(raw: RawRecord) -> tuple[str, object]:
+        branch = _branch(raw)
+        return raw.file, branch[0] if branch else raw.index
+
+    for _, rows in groupby(raws, key=place):
+        yield list(rows)
+
+
+def _trees(rows: Sequence[RawRecord]) -> Iterator[list[Record]]:
+    """The conversations of some rows, each with all its paths; only a tree has more than one."""
+    if _branch(rows[0]):
+        yield [_numbered(path, raw) for raw in rows for path in clean_batch([raw])[0]]
+        return
+    paths, _ = clean_batch(rows, branches="all")
+    if (rows[0].format or format_of(rows[0].value)) in _TREES:
         yield paths
     else:
         yield from ([path] for path in paths)
+
+
+def _branch(raw: RawRecord) -> tuple[str, list[int]] | None:
+    """The conversation of which a row is a branch, and its turns' numbers in it; None where it does not say so."""
+    value = raw.value if isinstance(raw.value, dict) else {}
+    of, numbers = value.get("branch_of"), value.get("turn_numbers")
+    turns = value.get("conversations", value.get("messages"))
+    if not (isinstance(of, str) and isinstance(numbers, list) and isinstance(turns, list)):
+        return None
+    is_whole = len(numbers) == len(turns) and all(type(one) is int for one in numbers)
+    return (of, numbers) if is_whole else None
+
+
+def _numbered(path: Record, raw: RawRecord) -> Record:
+    """The turns at their places in the tree instead of those in their row."""
+    _, numbers = _branch(raw) or ("", [])
+    for turn in path.turns:
+        if 0 <= turn.index < len(numbers):
+            turn.index = numbers[turn.index]
+    return path

@@ -1,7 +1,7 @@
 """Training data from chats: the shown branches as conversations, and people's judgements as preference pairs."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -42,9 +42,9 @@ def export(
     """The chats of one person, or of all, in a form that `chaku data prepare` takes (or TRL, for preferences).
 
     `branches`: the one that each conversation shows, or all, the shown one first: a row each, in which replies that an
-    earlier row holds are context, so that each is taught once. A reply that a person found bad (thumb down), stopped,
-    or that broke off is context and not taught. A corrected reply is taught as corrected, since its branch is the one
-    shown; of all branches, what was corrected is context too.
+    earlier row holds are context, so that each is taught once (`import_dumps` makes a tree of them again).
+    A reply that a person found bad (thumb down), stopped, or that broke off is context and not taught. A corrected
+    reply is taught as corrected, since its branch is the one shown; of all branches, what was corrected is context too.
 
     >>> export(engine, to="sharegpt").rows[0]                                                         # doctest: +SKIP
     {'id': 'x9f...', 'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello.'}]}
@@ -86,17 +86,19 @@ def _chosen(
 
 
 def _add_rows(
-    conversation: Conversation, paths: Iterable[Sequence[Message]], to: str, made: Export, *, corrected: Set[str]
+    conversation: Conversation, paths: Sequence[Sequence[Message]], to: str, made: Export, *, corrected: Set[str]
 ) -> int:
     """A row for each branch that has a reply; returns how many messages the branches hold, each counted once."""
     seen: set[str] = set()
+    numbers = _numbers(paths)
     rows = 0
     for path in paths:
         replies = [message for message in path if message.role == "assistant"]
         untaught = {reply.id for reply in replies if not is_taught(reply)} | corrected
         if replies:
             name = f"{conversation.id}_{rows}" if rows else conversation.id
-            made.rows.append(_row(conversation, path, to, name, context=seen | untaught))
+            row = _row(conversation, path, to, name, context=seen | untaught)
+            made.rows.append(row | _branch(row, path, numbers, of=conversation.id) if len(paths) > 1 else row)
             rows += 1
         else:
             made.left_out["no_reply"] += 1
@@ -119,6 +121,23 @@ def _row(conversation: Conversation, path: Sequence[Message], to: str, name: str
         system = {"system": conversation.system} if conversation.system.strip() else {}
         return {"id": name, **system, "conversations": turns}
     return {"id": name, "messages": with_system(conversation.system, turns)}
+
+
+def _numbers(paths: Iterable[Sequence[Message]]) -> dict[str, int]:
+    """The messages of a tree by id, numbered in the order in which they came."""
+    messages = {message.id: message for path in paths for message in path}
+    ordered = sorted(messages.values(), key=lambda message: (message.created, message.id))
+    return {message.id: number for number, message in enumerate(ordered)}
+
+
+def _branch(row: Row, path: Sequence[Message], numbers: Mapping[str, int], *, of: str) -> Row:
+    """What makes one tree of a conversation's rows again: which conversation, and each turn's number in it.
+
+    >>> _branch(row, path, numbers, of="x9f")  # a system prompt, a question, and the second reply to it
+    {'branch_of': 'x9f', 'turn_numbers': [-1, 0, 2]}
+    """
+    system = [-1] * (len(row.get("messages", path)) - len(path))
+    return {"branch_of": of, "turn_numbers": system + [numbers[message.id] for message in path]}
 
 
 def _newest_corrections(place: Sequence[Message]) -> dict[str, Message]:

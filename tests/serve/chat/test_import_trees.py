@@ -120,7 +120,9 @@ def test_the_shown_branch_alone_counts_the_others(engine: Engine, tmp_path: Path
     import_dumps(engine, [tree(tmp_path, BRANCHED)])
     main, every = (export(engine, to="messages", branches=branches) for branches in ("main", "all"))
     assert (len(main.rows), main.left_out) == (1, {"other_branch": 1})
-    assert (len(every.rows), every.left_out, every.rows[0]) == (2, {}, main.rows[0])
+    of = main.rows[0]["id"]
+    assert every.rows[0] == main.rows[0] | {"branch_of": of, "turn_numbers": [0, 2, 3, 4]}
+    assert (len(every.rows), every.left_out, every.rows[1]["turn_numbers"]) == (2, {}, [0, 1])
     assert every.rows[1]["id"] == f"{every.rows[0]['id']}_1"
 
 
@@ -140,6 +142,60 @@ def test_of_all_branches_each_reply_is_taught_once_and_what_was_corrected_never(
     ]
     assert taught == [["4", "Six."], [], [], ["6"]]
     assert found.left_out == {"untaught": 2}
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "messages"])
+def test_an_export_of_all_branches_comes_in_as_the_trees_that_it_was(form: str, engine: Engine, tmp_path: Path) -> None:
+    made = conversations.create(engine, "", system="Be brief.", settings={}).id
+    messages.add(engine, "", made, role="user", content="Name a camelid.")
+    first = messages.add(engine, "", made, role="assistant", content="Llama.")
+    messages.add_sibling(engine, "", first.id, content="Llama.")  # the same words, another reply
+    messages.add(engine, "", made, role="user", content="Another?")
+    horse = messages.add(engine, "", made, role="assistant", content="Horse.")
+    messages.correct(engine, "", horse.id, "Alpaca.")
+    messages.show(engine, "", first.id)
+    alone = conversations.create(engine, "", settings={}).id
+    messages.add(engine, "", alone, role="user", content="Hi")
+    messages.add(engine, "", alone, role="assistant", content="Hello.")
+    before = export(engine, to=form, branches="all")
+    dump = tmp_path / "all.jsonl"
+    dump.write_text("".join(f"{json.dumps(row)}\n" for row in before.rows), encoding="utf-8")
+    other = open_database(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    done = import_dumps(other, [dump])
+    assert (done.conversations, done.branches, done.kept) == (2, 4, 9)
+    after = export(other, to=form, branches="all")
+    ids = dict(zip((row["id"] for row in after.rows), (row["id"] for row in before.rows), strict=True))
+    assert [row | {"id": ids[row["id"]], **_named(row, ids)} for row in after.rows] == before.rows
+    back = next(one.id for one in conversations.listed(other, "") if one.system)
+    assert [len(turn.siblings) for turn in messages.branch(other, "", back).turns] == [1, 2]
+    assert shown(other, back) == ["Name a camelid.", "Llama."]
+    other.dispose()
+
+
+def test_rows_that_do_not_say_where_their_turns_are_stay_conversations(engine: Engine, tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    told: list[object] = [[0], "01", [0, "1"], None]
+    rows = [{"id": "a", "branch_of": "a", "turn_numbers": numbers, "messages": turns} for numbers in told]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert import_dumps(engine, [tmp_path / "rows.json"]).conversations == len(told)
+
+
+def test_branches_that_contradict_each_other_lose_nothing(engine: Engine, tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"a_{reply}",
+            "branch_of": "a",
+            "turn_numbers": [0, 1],
+            "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": reply}],
+        }
+        for reply in ("Hello.", "Good day.")
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert import_dumps(engine, [tmp_path / "rows.json"]).branches == 2
+
+
+def _named(row: dict[str, Any], ids: dict[str, str]) -> dict[str, str]:
+    return {"branch_of": ids[row["branch_of"]]} if "branch_of" in row else {}
 
 
 def _without_beginnings(paths: set[tuple[tuple[str, str], ...]]) -> list[tuple[tuple[str, str], ...]]:
