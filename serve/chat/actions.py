@@ -53,7 +53,7 @@ class Actions:
         old = await self._store(messages.get, message)
         await self._configure(old.conversation, settings)
         if old.state in ("failed", "stopped", "cut") and not old.content:
-            await self.resume(old, settings, continues=False)
+            await self.resume(message, settings)
             return old.conversation
         reply = await self._store(messages.add_sibling, message, content="", **_begun(settings))
         await self.start(reply, settings)
@@ -61,9 +61,8 @@ class Actions:
 
     async def go_on(self, message: str, settings: Settings) -> str:
         """Let a reply that ended too early go on, with the model that began it."""
-        old = await self._store(messages.get, message)
-        await self.resume(old, settings, continues=bool(old.content))
-        return old.conversation
+        await self.resume(message, settings)
+        return (await self._store(messages.get, message)).conversation
 
     async def edit(self, message: str, text: str, settings: Settings) -> str:
         """Ask an edited question on a branch of its own, or keep a correction beside the reply that it corrects."""
@@ -95,15 +94,16 @@ class Actions:
         path = await self._store(messages.before, reply.id)
         self.replies.start(reply, as_request(path[:-1]), settings)
 
-    async def resume(self, message: Message, settings: Settings, *, continues: bool) -> None:
-        """Let a stored reply that is over grow again."""
-        if self.replies.get(message.id):
-            return
-        message.state, message.error, message.finish_reason = "growing", "", ""
-        message.model = settings.model
-        await asyncio.to_thread(save, self.context.engine, message)
-        path = await self._store(messages.before, message.id)
-        self.replies.start(message, as_request(path[:-1]), replace(settings, continues=continues))
+    async def resume(self, message: str, settings: Settings) -> None:
+        """Let a stored reply that is over grow again, once where two pages or clicks ask for it at a time."""
+        async with self.replies.resuming:
+            if self.replies.get(message):
+                return
+            reply = await self._store(messages.get, message)
+            reply.state, reply.error, reply.finish_reason, reply.model = "growing", "", "", settings.model
+            await asyncio.to_thread(save, self.context.engine, reply)
+            path = await self._store(messages.before, message)
+            self.replies.start(reply, as_request(path[:-1]), replace(settings, continues=bool(reply.content)))
 
     async def _configure(self, conversation: str, settings: Settings) -> None:
         await self._store(

@@ -135,6 +135,7 @@ class Replies:
         self._engine, self._endpoint = engine, endpoint
         self._growing: dict[str, Growing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.resuming = asyncio.Lock()  # held from the look whether a reply grows until it does
 
     def start(self, message: Message, asked: Sequence[ChatMessage], settings: Settings) -> Growing:
         """Let a stored message of state ``growing`` grow; a text that it has already goes on."""

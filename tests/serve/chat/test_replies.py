@@ -58,6 +58,23 @@ def test_a_reply_is_kept_with_what_it_took(engine: Engine, scripted: ScriptedSer
     assert 0 < reply.seconds_to_first < reply.seconds
 
 
+def test_a_reply_that_two_ask_to_go_on_goes_on_once(engine: Engine, scripted: ScriptedServer) -> None:
+    scripted.replies, scripted.seconds_per_word = [WORDS], 0.02
+
+    async def talk(actions: Actions) -> str:
+        conversation = await actions.send("", "Count", GIVEN)
+        await asyncio.sleep(0.3)
+        reply = leaf(engine, conversation)
+        actions.stop(reply.id)
+        await over(actions.replies, reply.id)
+        await asyncio.gather(*(actions.go_on(reply.id, GIVEN) for _ in range(4)))
+        return conversation
+
+    _, reply = run(engine, scripted, talk)
+    assert len(scripted.requests) == 2
+    assert reply.state == "whole"
+
+
 def kept_after(seconds: float, engine: Engine, scripted: ScriptedServer) -> tuple[Message, Message]:
     """What the database holds of a reply so long after its question, and in the end."""
     kept = []
