@@ -37,7 +37,14 @@ class Battle:
     messages: list[ChatMessage]
     models: tuple[str, str]
     is_blind: bool
-    answers: dict[str, str] = field(default_factory=dict)  # the whole ones
+    answers: dict[str, str] = field(default_factory=dict)  # those that are over
+    replies: dict[str, Reply] = field(default_factory=dict)
+
+    def stop(self) -> None:
+        """End what still grows."""
+        for reply in self.replies.values():
+            if not reply.is_over:
+                reply.stop()
 
 
 class Arena:
@@ -83,6 +90,15 @@ class Arena:
         events = self._events(name, battle, choose(request.headers))
         return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
+    async def stop(self, *, owner: str, body: dict[str, Any]) -> Response:
+        """End both answers now; they can be voted on as they are. Raises NotFoundError as `vote` does."""
+        name = str(body.get("id") or "")
+        battle = self._battles.get(name)
+        if battle is None or battle.owner != owner:
+            raise NotFoundError(name)
+        battle.stop()
+        return JSONResponse({})
+
     async def vote(self, request: Request, *, owner: str, body: dict[str, Any]) -> Response:
         """Keep a vote; the names come back, and the new leaderboard.
 
@@ -111,27 +127,26 @@ class Arena:
     async def _events(self, name: str, battle: Battle, texts: Texts) -> AsyncIterator[str]:
         yield event({"id": name, "models": None if battle.is_blind else battle.models})
         said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        replies = {
+        battle.replies = {
             side: self._context.endpoint.reply(battle.messages, Settings(model=model))
             for side, model in zip(_SIDES, battle.models, strict=True)
         }
-        tellers = [asyncio.create_task(self._tell(side, replies[side], battle, said, texts)) for side in _SIDES]
+        tellers = [asyncio.create_task(self._tell(side, battle, said, texts)) for side in _SIDES]
         try:
             for _ in _SIDES:
                 while (told := await said.get()) is not None:
                     yield event(told)
             yield event({"over": len(battle.answers) == len(_SIDES)})
         finally:  # also where the page was closed in the middle
-            for teller, reply in zip(tellers, replies.values(), strict=True):
+            for teller in tellers:
                 teller.cancel()
-                if not reply.is_over:
-                    reply.stop()
+            battle.stop()
 
     async def _tell(
-        self, side: str, reply: Reply, battle: Battle, said: "asyncio.Queue[dict[str, Any] | None]", texts: Texts
+        self, side: str, battle: Battle, said: "asyncio.Queue[dict[str, Any] | None]", texts: Texts
     ) -> None:
         """Put one side's answer into the queue as it grows, and None at its end."""
-        markdown = GrowingMarkdown(copy=texts("turn.copy"))
+        markdown, reply = GrowingMarkdown(copy=texts("turn.copy")), battle.replies[side]
         try:
             async for text in reply.snapshots():
                 await said.put({"side": side, **markdown.frame(text)})

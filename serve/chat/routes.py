@@ -59,6 +59,7 @@ class Routes:
             Route("/chat/act", self._guarded(self.act), methods=["POST"]),
             Route("/arena", self._guarded(self.arena.page)),
             Route("/chat/arena/ask", self._guarded(self.battle), methods=["POST"]),
+            Route("/chat/arena/stop", self._guarded(self.stop_battle), methods=["POST"]),
             Route("/chat/arena/vote", self._guarded(self.vote), methods=["POST"]),
             Route("/data", self._guarded(self.data)),
             Route("/chat/data/mark", self._guarded(self.mark), methods=["POST"]),
@@ -152,6 +153,10 @@ class Routes:
     async def battle(self, request: Request) -> Response:
         """Two answers to one prompt, as they grow."""
         return await self.arena.ask(request, owner=_owner(request), body=await _body(request))
+
+    async def stop_battle(self, request: Request) -> Response:
+        """End its answers where they are."""
+        return await self.arena.stop(owner=_owner(request), body=await _body(request))
 
     async def vote(self, request: Request) -> Response:
         """Which of them is better."""

@@ -14,9 +14,16 @@ def why_silent(base_url: str, texts: Texts) -> str:
     for service in services_of(Path(run)) if run else []:
         if service["url"] == root and service["state"] == "starting":
             waited, usual = max(0.0, time.time() - service["since"]), service["usual_seconds"]
+            model = _name(service["name"], texts)
             if usual is None:
-                return texts("error.starting_first", seconds=f"{waited:.0f}")
+                return texts("error.starting_first", model=model, seconds=f"{waited:.0f}")
             if waited < usual:
-                return texts("error.starting_left", seconds=f"{usual - waited:.0f}")
-            return texts("error.starting_late", seconds=f"{waited:.0f}", usual=f"{usual:.0f}")
+                return texts("error.starting_left", model=model, seconds=f"{usual - waited:.0f}")
+            return texts("error.starting_late", model=model, seconds=f"{waited:.0f}", usual=f"{usual:.0f}")
     return texts("error.unreachable", url=base_url)
+
+
+def _name(service: str, texts: Texts) -> str:
+    """Which model starts: of several engines each is named after its own."""
+    _, of_several, name = service.partition("engine of ")
+    return texts("error.named_model", name=name) if of_several else texts("error.the_model")

@@ -37,6 +37,7 @@ function take(told) {
   if (told.id) {
     battle = told.id;
     name(told.models);
+    show("#end", true);
   } else if ("over" in told) show("#votes", told.over);
   else grow(told);
 }
@@ -80,6 +81,17 @@ find("#ask").addEventListener("submit", async (event) => {
     say(wordsOf(error));
   }
   find("#send").disabled = false;
+  show("#end", false);
+});
+
+function stop() {
+  postJson("/chat/arena/stop", { id: battle }).catch((error) => say(wordsOf(error)));
+}
+
+find("#end").addEventListener("click", stop);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !find("#end").hidden) stop();
 });
 
 find("#votes").addEventListener("click", async (event) => {

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from serve.chat.context import Context
 from serve.chat.votes import list_votes
+from tests.serve.chat.on_page import LONG, SLOW, wait_until
 from tests.serve.scripted_server import MODEL, ScriptedServer
 
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
@@ -40,6 +41,30 @@ def test_a_blind_battle_is_voted_on_and_named(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("how", ["button", "Escape"])
+def test_answers_without_end_are_stopped_and_voted_on(
+    how: str, page: Page, chat_url: str, chat_context: Context, scripted: ScriptedServer
+) -> None:
+    scripted.models, scripted.replies, scripted.seconds_per_word = (MODEL, "guanaco"), [LONG], SLOW
+    page.goto(f"{chat_url}arena")
+    page.get_by_label("Prompt").fill("Count.")
+    page.get_by_role("button", name="Ask both").click()
+    expect(page.locator("#b")).to_contain_text("word2")
+    if how == "button":
+        page.get_by_role("button", name="Stop both").click()
+    else:
+        page.keyboard.press(how)
+    page.get_by_role("button", name="Both are as good").click()
+    expect(page.get_by_role("status").filter(has_text="Thank you")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop both")).to_be_hidden()
+    wait_until(lambda: len(scripted.aborted) == 2, seconds=2)
+    assert sorted(scripted.aborted) == [0, 1]
+    vote = list_votes(chat_context.engine)[-1]
+    assert vote.answer_a.startswith("word0 word1")
+    assert "word59" not in vote.answer_a + vote.answer_b
+
+
+@pytest.mark.browser
 def test_chosen_models_are_named_at_once(page: Page, chat_url: str, scripted: ScriptedServer) -> None:
     scripted.models = (MODEL, "guanaco")
     page.goto(f"{chat_url}arena")
@@ -70,6 +95,7 @@ def test_what_is_no_battle_is_refused(chat_url: str, chat_context: Context, scri
     assert post("ask", {"prompt": " "}, **HEADERS) == 400
     assert post("ask", {"prompt": "Hi", "models": ["guanaco", "nobody"]}, **HEADERS) == 400
     assert post("vote", {"id": "nobody", "winner": "a"}, **HEADERS) == 404
+    assert post("stop", {"id": "nobody"}, **HEADERS) == 404
     assert post("vote", {"id": "nobody", "winner": "c"}, **HEADERS) == 400
     assert len(list_votes(chat_context.engine)) == before
 

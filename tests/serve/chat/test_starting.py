@@ -21,6 +21,7 @@ def told(since: float, usual: float | None, state: str = "starting") -> dict[str
     ("service", "said"),
     [
         (told(970, 50.4), "The model is starting, about 20 s left."),
+        (told(970, 50.0) | {"name": "engine of vic"}, "vic is starting, about 20 s left."),
         (told(970, None), "The model is starting, for 30 s now. Its first start here takes a minute or more."),
         (told(910, 50.0), "The model is starting, for 90 s now; last time it took 50 s."),
         (told(970, 50.0, "ready"), f"No server answers at {API}."),
