@@ -44,10 +44,10 @@ def diversity(outcome: Outcome, seeds: Sequence[Seed]) -> Diversity:
     pairs = [verb_and_object(record.instruction) for record in kept]
     with_object = Counter(f"{verb} {noun}" for verb, noun in pairs if noun)
     verbs = Counter(verb for verb, _ in pairs if verb)
-    families = Counter(family_of(record.instruction) for record in kept)
+    families = Counter(_families(kept, seeds))
     to_seeds, to_others = _nearest(kept, seeds)
     plots = [
-        _counts("Task families", "records", "told by the opening verb", families, FAMILIES),
+        _counts("Task families", "records", "told by the opening verb, else by the seed's", families, FAMILIES),
         _top("Verbs", "records", f"that open an instruction; the most frequent of {len(verbs):,}", verbs, _TOP_VERBS),
         _top(
             "Verbs with their objects", "records", f"the most frequent of {len(with_object):,}", with_object, _TOP_PAIRS
@@ -62,6 +62,15 @@ def diversity(outcome: Outcome, seeds: Sequence[Seed]) -> Diversity:
     ]
     nearest = statistics.median(to_others) if to_others else None
     return Diversity([plot for plot in plots if plot.bars], len(verbs), len(with_object), nearest)
+
+
+def _families(kept: Sequence[Kept], seeds: Sequence[Seed]) -> Iterable[str]:
+    """The family of each record; one that opens with no known verb has its first seed's, from which it evolved."""
+    of_seed = {seed.id: seed.family or family_of(seed.instruction) for seed in seeds}
+    for record in kept:
+        family = family_of(record.instruction)
+        roots = record.origin.seeds[:1] if family == "other" and "parent" in record.origin.details else ()
+        yield of_seed.get(roots[0], family) if roots else family
 
 
 def _nearest(kept: Sequence[Kept], seeds: Sequence[Seed]) -> tuple[list[float], list[float]]:
@@ -139,4 +148,4 @@ def _scores(title: str, scores: Sequence[float]) -> Plot:
     """Scores by tenths."""
     tenths = Counter(min(int(score * 10), 9) for score in scores)
     bars = [(f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", tenths[tenth]) for tenth in range(10)]
-    return Plot(title, "instructions", "ROUGE-L: 0 shares no word, 1 is the same", bars if scores else [])
+    return Plot(title, "instructions", "ROUGE\u2011L: 0 shares no word, 1 is the same", bars if scores else [])

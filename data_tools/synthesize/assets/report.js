@@ -14,7 +14,7 @@ function drawFigures() {
     tile(number(overview.kept), "records kept", `${percent(overview.kept, made)} of ${number(made)} made`),
     tile(number(overview.rejected), "rejected", `by ${plural(Object.keys(overview.reasons).length, "rule")}`),
     tile(number(overview.verbs), "opening verbs", `${number(overview.pairs)} with different objects`),
-    tile(overview.nearest === null ? "-" : overview.nearest.toFixed(2), "median ROUGE-L", "with the nearest other record"),
+    tile(overview.nearest === null ? "-" : overview.nearest.toFixed(2), "median ROUGE\u2011L", "with the nearest other record"),
   );
 }
 
@@ -60,15 +60,17 @@ function branch(node) {
 
 function drawLineage() {
   const roots = read("trees");
+  const size = (node) => node.children.reduce((sum, child) => sum + (child.rule ? 0 : 1) + size(child), 0);
+  const first = roots.findIndex((root) => size(root) > 0);
   const cards = roots.map((root, index) => {
-    const size = (node) => node.children.reduce((sum, child) => sum + (child.rule ? 0 : 1) + size(child), 0);
     const node = details(short(root.instruction), [el("span", { class: "dim" }, `${root.id}, ${plural(size(root), "descendant")}`)], () => [
       el("div", {}, el("ul", { class: "tree" }, el("li", {}, el("div", { class: "line" }, "seed"), el("p", { dir: "auto" }, root.instruction), el("ul", {}, ...root.children.map(branch))))),
     ]);
-    node.open = index === 0;
+    node.open = index === first;
     return node;
   });
-  document.getElementById("view-lineage").append(...cards);
+  const none = roots.length && first < 0 ? [el("p", { class: "note" }, "Every evolution was eliminated: no seed has a descendant that was kept.")] : [];
+  document.getElementById("view-lineage").append(...none, ...cards);
   return roots.length;
 }
 

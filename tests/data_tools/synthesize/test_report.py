@@ -50,6 +50,14 @@ def test_the_figures(outcome: Outcome) -> None:
     assert plots["Languages"].keys() <= {"en", "es", "unknown"}
 
 
+def test_an_evolved_record_that_opens_with_no_verb_has_its_seeds_family() -> None:
+    made = Outcome(tasks=1, begun=True)
+    made.add(evolved(1, "Rain, autumn and a river: eight lines, please."))
+    assert next(plot for plot in diversity(made, SEEDS).plots if plot.title == "Task families").bars == [
+        ("generation", 1)
+    ]
+
+
 def test_an_outcome_without_records_has_no_plots_but_the_reasons() -> None:
     empty = Outcome()
     assert diversity(empty, SEEDS).plots == []
