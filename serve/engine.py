@@ -108,8 +108,11 @@ def ray_command(command: EngineCommand, *, replicas: str) -> EngineCommand:
 
 def _hardware_options(config: dict[str, Any], environment: dict[str, str], options: EngineOptions) -> list[str]:
     if runs_on_cpu():
-        environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
         _preload_allocator(environment)
+        if any(argument.split("=")[0] == "--kv-cache-memory-bytes" for argument in options.extra):
+            environment.pop("VLLM_CPU_KVCACHE_SPACE", None)  # which vLLM would take before the option
+            return _cpu_options(config, None)
+        environment.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GIB))
         return _cpu_options(config, _cache_gib(environment["VLLM_CPU_KVCACHE_SPACE"]))
     if _is_installed("vllm"):
         return _cuda_options(config, share=options.share, gpus=options.gpus)
@@ -142,15 +145,18 @@ def _preload_allocator(environment: dict[str, str]) -> None:
         environment["LD_PRELOAD"] = library
 
 
-def _cpu_options(config: dict[str, Any], cache_gib: int) -> list[str]:
+def _cpu_options(config: dict[str, Any], cache_gib: int | None) -> list[str]:
+    """The context is as long as the cache holds; who gives the cache to vLLM in bytes gives the context too."""
     # Graph capture buys nothing on a CPU and costs minutes at the start.
     options = ["--enforce-eager", "--dtype", "bfloat16"]
     # A request with a seed whose prompt is read in parts ends vLLM's CPU engine: its generators have no offset.
     options += ["--no-enable-chunked-prefill"]
     if config:
-        fits = cache_gib * 2**30 // _cache_bytes_per_token(config) // 256 * 256
-        context = int(config.get("max_position_embeddings", _LONGEST_ON_CPU))
-        options += ["--max-model-len", str(max(256, min(context, fits, _LONGEST_ON_CPU)))]
+        longest = min(int(config.get("max_position_embeddings", _LONGEST_ON_CPU)), _LONGEST_ON_CPU)
+        if cache_gib is not None:
+            fits = cache_gib * 2**30 // _cache_bytes_per_token(config) // 256 * 256
+            longest = max(256, min(longest, fits))
+        options += ["--max-model-len", str(longest)]
     return options
 
 

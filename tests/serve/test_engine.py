@@ -55,6 +55,15 @@ def test_the_users_arguments_and_settings_win(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize("extra", [["--kv-cache-memory-bytes", "1G"], ["--kv-cache-memory-bytes=1G"]])
+def test_a_cache_given_to_vllm_itself_wins(extra: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
+    command = command_of(LARGE_MODEL, None, extra=extra)
+    assert "VLLM_CPU_KVCACHE_SPACE" not in command.environment
+    assert int(option(command.argv, "--max-model-len")) > 2560
+
+
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("space", ["0.5", "0", "2G", ""])
 def test_a_cache_that_vllm_cannot_read_is_refused_at_once(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", space)

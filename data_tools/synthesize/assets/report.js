@@ -59,17 +59,16 @@ function branch(node) {
 }
 
 function drawLineage() {
-  const roots = read("trees");
   const size = (node) => node.children.reduce((sum, child) => sum + (child.rule ? 0 : 1) + size(child), 0);
-  const first = roots.findIndex((root) => size(root) > 0);
+  const roots = read("trees").toSorted((one, other) => size(other) - size(one));
   const cards = roots.map((root, index) => {
     const node = details(short(root.instruction), [el("span", { class: "dim" }, `${root.id}, ${plural(size(root), "descendant")}`)], () => [
       el("div", {}, el("ul", { class: "tree" }, el("li", {}, el("div", { class: "line" }, "seed"), el("p", { dir: "auto" }, root.instruction), el("ul", {}, ...root.children.map(branch))))),
     ]);
-    node.open = index === first;
+    node.open = index === 0 && size(root) > 0;
     return node;
   });
-  const none = roots.length && first < 0 ? [el("p", { class: "note" }, "Every evolution was eliminated: no seed has a descendant that was kept.")] : [];
+  const none = roots.length && !size(roots[0]) ? [el("p", { class: "note" }, "Every evolution was eliminated: no seed has a descendant that was kept.")] : [];
   document.getElementById("view-lineage").append(...none, ...cards);
   return roots.length;
 }
