@@ -12,10 +12,11 @@ from serve.chat.store.tables import Message
 
 
 def branch_html(branch: Branch, texts: Texts, *, url_of: Callable[[str], str]) -> str:
-    """All turns of the shown branch; those that the last request left out are marked."""
-    left_out = _left_out(branch.messages)
+    """All turns of the shown branch: those that the last request left out are marked, and several models named."""
+    left_out, last = _left_out(branch.messages), len(branch.turns) - 2
+    several = len({message.model for message in branch.messages if message.role == "assistant"}) > 1
     turns = [
-        turn_html(turn, texts, url_of=url_of, is_left_out=at < left_out, is_last=at >= len(branch.turns) - 2)
+        turn_html(turn, texts, url_of=url_of, is_left_out=at < left_out, is_last=at >= last, named=several)
         for at, turn in enumerate(branch.turns)
     ]
     if left_out:
@@ -31,6 +32,7 @@ def turn_html(
     is_left_out: bool = False,
     is_last: bool = False,
     is_shared: bool = False,
+    named: bool = False,
 ) -> str:
     """One turn. A shared one has no controls."""
     message = turn.message
@@ -38,7 +40,7 @@ def turn_html(
     said = escape(message.content) if is_user else to_html(message.content.lstrip(), copy=texts("turn.copy"))
     name = escape(texts("turn.you") if is_user else message.model or message.role)
     classes = f"turn {'user' if is_user else 'bot'}{' left-out' if is_left_out else ''}"
-    foot = "" if is_shared or message.state == "growing" else _foot(turn, texts, is_last=is_last)
+    foot = "" if is_shared or message.state == "growing" else _foot(turn, texts, is_last=is_last, named=named)
     return (
         f'<article class="{classes}" data-id="{message.id}" data-state="{message.state}" aria-label="{name}">'
         f'<div class="body" data-testid="{"user" if is_user else "bot"}">{said}</div>'
@@ -72,7 +74,7 @@ def _plain_button(action: str, label: str, message: Message) -> str:
     return f'<button type="button" class="plain" data-do="{action}" data-id="{message.id}">{label}</button>'
 
 
-def _foot(turn: Turn, texts: Texts, *, is_last: bool) -> str:
+def _foot(turn: Turn, texts: Texts, *, is_last: bool, named: bool) -> str:
     message, parts = turn.message, [_versions(turn, texts)]
 
     def button(name: str, action: str, key: str, **more: str) -> str:
@@ -92,7 +94,7 @@ def _foot(turn: Turn, texts: Texts, *, is_last: bool) -> str:
         ]
     parts.append(_inspect(message, texts))
     parts.append(button("delete", "delete", "turn.delete"))
-    return f"<footer>{''.join(parts)}{_figures(message, texts)}{_reason(message, texts)}</footer>"
+    return f"<footer>{''.join(parts)}{_figures(message, texts, named=named)}{_reason(message, texts)}</footer>"
 
 
 def _versions(turn: Turn, texts: Texts) -> str:
@@ -131,20 +133,26 @@ def _inspect(message: Message, texts: Texts) -> str:
     return f'<a class="icon" {link} aria-label="{label}" title="{label}">{icon("inspect")}</a>'
 
 
-def _figures(message: Message, texts: Texts) -> str:
-    """Tokens used, context left, tokens a second, time to the first."""
+def _figures(message: Message, texts: Texts, *, named: bool) -> str:
+    """The model, tokens used, context left, tokens a second, time to the first."""
+    figures = [escape(message.model)] if named and message.role == "assistant" else []
     prompt, reply = message.prompt_tokens, message.completion_tokens
-    if prompt is None or reply is None:
-        return ""
-    figures = [texts("turn.tokens", prompt=f"{prompt:,}", reply=f"{reply:,}")]
-    if context := message.sampling.get("context"):
-        figures.append(texts("turn.left", tokens=f"{max(0, context - prompt - reply):,}"))
+    if prompt is not None and reply is not None:
+        figures.append(texts("turn.tokens", prompt=f"{prompt:,}", reply=f"{reply:,}"))
+        if context := message.sampling.get("context"):
+            figures.append(texts("turn.left", tokens=f"{max(0, context - prompt - reply):,}"))
+        figures += _speed(message, texts, tokens=reply)
+    return f'<span class="figures">{" · ".join(figures)}</span>' if figures else ""
+
+
+def _speed(message: Message, texts: Texts, *, tokens: int) -> list[str]:
     first, seconds = message.seconds_to_first, message.seconds
-    if first is not None and seconds is not None:
-        if seconds > first and reply > 1:
-            figures.append(texts("turn.rate", rate=f"{(reply - 1) / (seconds - first):.1f}"))
-        figures.append(texts("turn.first", seconds=f"{first:.2f}"))
-    return f'<span class="figures">{" · ".join(figures)}</span>'
+    if first is None or seconds is None:
+        return []
+    shown = [texts("turn.first", seconds=f"{first:.2f}")]
+    if seconds > first and tokens > 1:
+        shown.insert(0, texts("turn.rate", rate=f"{(tokens - 1) / (seconds - first):.1f}"))
+    return shown
 
 
 def _left_out(messages: list[Message]) -> int:
