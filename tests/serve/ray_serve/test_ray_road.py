@@ -36,6 +36,13 @@ class OnRay(NamedTuple):
         family = psutil.Process(self.process.pid).children(recursive=True)
         return [one for one in family if "ServeReplica:chaku:engine" in " ".join(_title(one))]
 
+    def engines_work(self, seconds: float) -> float:
+        """The share of a core that the engines take for so long."""
+        family = [one for replica in self.replicas() for one in (replica, *replica.children(recursive=True))]
+        before = sum(sum(one.cpu_times()[:2]) for one in family)
+        time.sleep(seconds)
+        return (sum(sum(one.cpu_times()[:2]) for one in family) - before) / seconds
+
 
 def _title(process: psutil.Process) -> list[str]:
     try:
@@ -131,6 +138,15 @@ def test_its_refusals_are_those_of_a_single_engine(on_ray: OnRay) -> None:
     metrics = httpx.get(f"{on_ray.root}/metrics").text
     assert 'chaku_requests_total{key="none",route="/v1/chat/completions",status="400"}' in metrics
     assert "chaku_completion_tokens_total" in metrics
+
+
+def test_a_client_that_leaves_ends_its_request(on_ray: OnRay) -> None:
+    request = {"model": "tiny", "messages": MESSAGES, "ignore_eos": True, "stream": True, "max_tokens": 7000}
+    with httpx.stream("POST", f"{on_ray.root}/v1/chat/completions", json=request, timeout=120) as reply:
+        next(reply.iter_raw())
+        busy = on_ray.engines_work(1)
+    time.sleep(1)
+    assert on_ray.engines_work(1) < busy / 3
 
 
 def test_a_killed_replica_loses_no_request_that_had_not_begun(on_ray: OnRay) -> None:
