@@ -13,8 +13,10 @@ from templates import ROLES
 _UNDERSTOOD = frozenset(("messages", "tools", "add_generation_prompt", "continue_final_message"))
 
 
-def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def plain_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
     """The messages with text contents. Raises ValueError for images, audio and whatever else is not text.
+
+    A message with an `author` for a role comes from vLLM as an object of its own kind: refused, not guessed at.
 
     >>> plain_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
     [{'role': 'user', 'content': 'Hi'}]
@@ -45,7 +47,9 @@ def refuse_other_prompts(template: str, *, chat_template: str | None, options: I
         raise ValueError(f"{', '.join(unread)}: the model was trained without this option; leave it out")
 
 
-def _plain(message: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _plain(message: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 whatever vLLM made of a client's
+    if not isinstance(message, Mapping):
+        raise ValueError(f"{where}: is not a message with role and content")  # noqa: TRY004
     plain: dict[str, Any] = {"role": _role(message, where), "content": _text(message, where)}
     calls = list(message.get("tool_calls") or ())
     if calls:

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ def test_a_calls_arguments_are_a_mapping_or_as_the_model_wrote_them(arguments: o
     [
         ({"role": "me", "content": "x"}, r"messages\[1\]\.role: 'me' is not one of system, user, assistant, tool"),
         ({"content": "x"}, r"messages\[1\]\.role: None"),
+        (SimpleNamespace(author="me", content="x"), r"messages\[1\]: is not a message with role and content"),
         (
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
             r"messages\[1\]\.content: a part of type 'image_url' is not text",
@@ -61,7 +63,7 @@ def test_a_calls_arguments_are_a_mapping_or_as_the_model_wrote_them(arguments: o
         ({"role": "assistant", "tool_calls": ["x"]}, r"messages\[1\]\.tool_calls\[0\]: only calls of functions"),
     ],
 )
-def test_what_is_not_text_is_refused_by_its_place(sent: dict[str, Any], complaint: str) -> None:
+def test_what_is_not_text_is_refused_by_its_place(sent: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         plain_messages([{"role": "user", "content": "Hi"}, sent])
 
