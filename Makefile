@@ -43,7 +43,7 @@ alpaca wizardlm: .venv/.serve
 		$(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS)) $(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
 # Engines and browsers want the machine for themselves; the unit tests share it out.
-test: .venv/.serve unit
+test: .venv/.serve .venv/.clients unit
 	$(BIN)/python -m pytest -m "e2e or browser"
 
 unit: lint
@@ -97,4 +97,10 @@ endif
 ifneq ($(CUDA),1)
 	$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
 endif
+	@touch $@
+
+# Clients that the server is held against, apart from ours: one brings a package that is named evaluate, as our room is.
+.venv/.clients: .venv/.python tests/serve/clients.txt
+	$(PYTHON) -m venv .venv/clients
+	.venv/clients/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/serve/clients.txt
 	@touch $@
