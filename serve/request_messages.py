@@ -14,13 +14,15 @@ _UNDERSTOOD = frozenset(("messages", "tools", "add_generation_prompt", "continue
 
 
 def plain_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
-    """The messages with text contents. Raises ValueError for images, audio and whatever else is not text.
+    """The messages with text contents. Raises ValueError for none at all, images, audio and whatever else is not text.
 
     A message with an `author` for a role comes from vLLM as an object of its own kind: refused, not guessed at.
 
     >>> plain_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
     [{'role': 'user', 'content': 'Hi'}]
     """
+    if not messages:
+        raise ValueError("messages: there is none; give at least one")
     return [_plain(message, f"messages[{turn}]") for turn, message in enumerate(messages)]
 
 

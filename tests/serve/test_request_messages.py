@@ -68,6 +68,11 @@ def test_what_is_not_text_is_refused_by_its_place(sent: Any, complaint: str) -> 
         plain_messages([{"role": "user", "content": "Hi"}, sent])
 
 
+def test_no_message_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="messages: there is none"):
+        plain_messages([])
+
+
 @pytest.mark.parametrize("tool", [{"type": "web_search"}, {"type": "function", "function": {}}, "x"])
 def test_a_tool_that_is_no_function_is_refused(tool: object) -> None:
     add = {"type": "function", "function": {"name": "add"}}

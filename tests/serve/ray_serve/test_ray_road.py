@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -16,13 +16,11 @@ import pytest
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaForCausalLM
 
-import templates
 from templates.loading import load_encoder
 from tests.road import CHAKU, free_port, wait_for
-from tests.train import tiny
+from tests.serve.endless import MESSAGES, chat, is_whole, stream, write_model
 
 pytestmark = pytest.mark.e2e
-MESSAGES = [{"role": "user", "content": "Which river is green?"}]
 
 
 class OnRay(NamedTuple):
@@ -36,12 +34,16 @@ class OnRay(NamedTuple):
         family = psutil.Process(self.process.pid).children(recursive=True)
         return [one for one in family if "ServeReplica:chaku:engine" in " ".join(_title(one))]
 
-    def engines_work(self, seconds: float) -> float:
-        """The share of a core that the engines take for so long."""
-        family = [one for replica in self.replicas() for one in (replica, *replica.children(recursive=True))]
-        before = sum(sum(one.cpu_times()[:2]) for one in family)
+    def at_work(self, seconds: float) -> list[float]:
+        """The share of a core that each replica, with its engine, takes for so long."""
+        families = [[replica, *replica.children(recursive=True)] for replica in self.replicas()]
+        before = [_processor_seconds(family) for family in families]
         time.sleep(seconds)
-        return (sum(sum(one.cpu_times()[:2]) for one in family) - before) / seconds
+        return [(_processor_seconds(family) - was) / seconds for family, was in zip(families, before, strict=True)]
+
+
+def _processor_seconds(family: list[psutil.Process]) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in family if one.is_running())
 
 
 def _title(process: psutil.Process) -> list[str]:
@@ -49,19 +51,6 @@ def _title(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def write_model(path: Path) -> Path:
-    """A random model that writes thousands of tokens without an end, in a few seconds."""
-    config = tiny.tiny_config()
-    config.max_position_embeddings = 8192
-    config.hidden_size, config.num_attention_heads, config.num_key_value_heads = 128, 2, 2
-    config.head_dim = 64  # the least that attention on a CPU takes
-    LlamaForCausalLM(config).save_pretrained(path)  # type: ignore[no-untyped-call]
-    tokenizer = tiny.tiny_tokenizer()
-    tokenizer.chat_template = templates.load("vicuna_v1.1").text
-    tokenizer.save_pretrained(path)
-    return path
 
 
 def write_adapter(model: Path, path: Path) -> Path:
@@ -85,23 +74,6 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
     finally:
         process.terminate()
         process.wait()
-
-
-def chat(root: str, **options: Any) -> httpx.Response:
-    request = {"model": "tiny", "messages": MESSAGES, "max_tokens": 8, "ignore_eos": True, **options}
-    return httpx.post(f"{root}/v1/chat/completions", json=request, timeout=120)
-
-
-def stream(root: str, **options: Any) -> list[Any]:
-    """The events of a stream, parsed; DONE is a string."""
-    request = {"model": "tiny", "messages": MESSAGES, "ignore_eos": True, "stream": True, **options}
-    with httpx.stream("POST", f"{root}/v1/chat/completions", json=request, timeout=120) as reply:
-        assert reply.status_code == 200, reply.read()
-        assert reply.headers["x-accel-buffering"] == "no"
-        # Lines end with a line feed alone: the random model writes U+2028 and its like, at which httpx would cut too.
-        lines = reply.read().decode().split("\n")
-        events = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
-    return [event if event == "[DONE]" else json.loads(event) for event in events]
 
 
 def test_it_answers_as_a_single_engine_does(on_ray: OnRay) -> None:
@@ -144,9 +116,9 @@ def test_a_client_that_leaves_ends_its_request(on_ray: OnRay) -> None:
     request = {"model": "tiny", "messages": MESSAGES, "ignore_eos": True, "stream": True, "max_tokens": 7000}
     with httpx.stream("POST", f"{on_ray.root}/v1/chat/completions", json=request, timeout=120) as reply:
         next(reply.iter_raw())
-        busy = on_ray.engines_work(1)
+        busy = sum(on_ray.at_work(1))
     time.sleep(1)
-    assert on_ray.engines_work(1) < busy / 3
+    assert sum(on_ray.at_work(1)) < busy / 3
 
 
 def test_a_killed_replica_loses_no_request_that_had_not_begun(on_ray: OnRay) -> None:
@@ -164,11 +136,27 @@ def test_a_killed_replica_loses_no_request_that_had_not_begun(on_ray: OnRay) -> 
     assert {reply.json()["usage"]["completion_tokens"] for reply in replies} == {1500}
     # How many streams were the killed one's is Ray's choice: each is whole, or ends with a readable error.
     for events in ends:
-        assert events[-1] == "[DONE]"
         if "error" in events[-2]:
-            assert events[-2]["error"]["code"] == "engine_stopped"
+            assert (events[-2]["error"]["code"], events[-1]) == ("engine_stopped", "[DONE]")
         else:
-            assert events[-2]["choices"][0]["finish_reason"] == "length"
+            assert is_whole(events)
+
+
+def test_a_killed_replica_comes_back(on_ray: OnRay) -> None:
+    """After the test above: Ray has started another by itself, and both are at work."""
+    wait_until_all_work(on_ray, replicas=2, requests=16)
+
+
+def wait_until_all_work(on_ray: OnRay, *, replicas: int, requests: int) -> None:
+    """Ask so many times at once, again and again, until there are so many replicas and each has its part."""
+    deadline, shares = time.monotonic() + 300, [0.0]
+    while len(shares) != replicas or min(shares) < 0.3:
+        assert time.monotonic() < deadline, shares
+        with ThreadPoolExecutor(requests) as pool:
+            running = [pool.submit(chat, on_ray.root, max_tokens=1500) for _ in range(requests)]
+            time.sleep(1)
+            shares = on_ray.at_work(2)
+            assert {one.result().status_code for one in running} == {200}
 
 
 def test_it_is_asked_to_stop(on_ray: OnRay) -> None:

@@ -1,0 +1,117 @@
+"""Two models, each on an engine of its own, under one `chaku serve`: hostile requests, a kill, a stop under load."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil
+import pytest
+
+from serve.middleware.routes import ALLOWED
+from tests.road import CHAKU, free_port, wait_for
+from tests.serve.endless import chat, is_whole, stream, write_model
+
+pytestmark = pytest.mark.e2e
+NAMES = ("left", "right")
+
+
+class TwoModels(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    port: int
+    environment: dict[str, str]
+
+    def root(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port + NAMES.index(name)}"
+
+    def server(self, name: str) -> psutil.Process:
+        port = str(self.port + NAMES.index(name))
+        children = psutil.Process(self.process.pid).children()
+        return next(one for one in children if port in one.cmdline())
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoModels]:
+    work = tmp_path_factory.mktemp("two")
+    models, port = [str(write_model(work / name)) for name in NAMES], free_port()
+    environment = {**os.environ, "XDG_STATE_HOME": str(work / "state"), "VLLM_CPU_KVCACHE_SPACE": "1"}
+    argv = [CHAKU, "serve", *models, "--no-ui", "--port", str(port), "--limit", "max_tokens=2000"]
+    two = TwoModels(subprocess.Popen(argv, env=environment), port, environment)
+    try:
+        for name in NAMES:
+            wait_for(f"{two.root(name)}/health", two.process)
+        yield two
+    finally:
+        two.process.terminate()
+        two.process.wait()
+
+
+def test_no_request_that_the_schema_allows_or_forbids_is_a_500(two: TwoModels, tmp_path: Path) -> None:
+    """Schemathesis makes them from the live OpenAPI, for each of the routes that are open."""
+    program = Path(sys.prefix) / "clients" / "bin" / "schemathesis"
+    if not program.exists():
+        reason = "Schemathesis is not installed: run `make .venv/.clients`"
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    routes = sorted(set(ALLOWED) - {"/openapi.json"})
+    included = [option for path in routes for option in ("--include-path", path)]
+    argv = ["run", f"{two.root('left')}/openapi.json", *included, "--checks", "not_a_server_error", "--seed", "7"]
+    limits = ["--phases", "fuzzing", "--max-examples", "40", "--request-timeout", "60", "--continue-on-failure"]
+    done = subprocess.run(
+        [str(program), *argv, *limits, "--no-color"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert f"{len(routes)} selected" in done.stdout
+    assert chat(two.root("left"), model="left").is_success
+
+
+def ask_until_served(root: str, name: str) -> int:
+    """As a patient client does: again, where the connection broke or the server said that it starts. Returns tokens."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            reply = chat(root, model=name, max_tokens=1500)
+            if reply.is_success:
+                return int(reply.json()["usage"]["completion_tokens"])
+            assert reply.status_code in (500, 503), reply.text
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"{root} did not come back")
+
+
+def test_one_that_is_killed_under_load_comes_back_while_the_other_goes_on(two: TwoModels) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        undisturbed = [pool.submit(stream, two.root("left"), model="left", max_tokens=1500) for _ in range(4)]
+        patient = [pool.submit(ask_until_served, two.root("right"), "right") for _ in range(4)]
+        time.sleep(1)
+        killed = two.server("right")
+        killed.kill()
+        assert all(is_whole(one.result()) for one in undisturbed)
+        assert [one.result() for one in patient] == [1500] * 4
+    assert two.server("right").pid != killed.pid
+    status = subprocess.run([CHAKU, "serve", "--status"], check=True, env=two.environment, capture_output=True)
+    assert status.stdout.count(b"ready") == 2, status.stdout
+
+
+def test_a_stop_under_load_ends_each_reply_whole_and_leaves_nothing(two: TwoModels) -> None:
+    """Last: it stops the server."""
+    family = psutil.Process(two.process.pid).children(recursive=True)
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(stream, two.root(name), model=name, max_tokens=1500) for name in NAMES for _ in range(4)]
+        time.sleep(1)
+        two.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        refused = [chat(two.root(name), model=name) for name in NAMES]
+        assert [one.status_code for one in refused] == [503, 503]
+        assert all("retry-after" in one.headers for one in refused)
+        assert all(is_whole(one.result()) for one in running)
+    assert two.process.wait(timeout=60) == 0
+    assert psutil.wait_procs(family, timeout=5)[1] == []
