@@ -101,6 +101,16 @@ def test_one_that_is_killed_under_load_comes_back_while_the_other_goes_on(two: T
     assert status.stdout.count(b"ready") == 2, status.stdout
 
 
+def first_refusal(root: str, name: str) -> httpx.Response:
+    """What a client is told first that no longer gets a reply: at most a few short ones come before it."""
+    for _ in range(20):
+        reply = chat(root, model=name, max_tokens=1)
+        if not reply.is_success:
+            return reply
+        time.sleep(0.2)
+    raise AssertionError(f"{root} takes requests on")
+
+
 def test_a_stop_under_load_ends_each_reply_whole_and_leaves_nothing(two: TwoModels) -> None:
     """Last: it stops the server."""
     family = psutil.Process(two.process.pid).children(recursive=True)
@@ -108,10 +118,8 @@ def test_a_stop_under_load_ends_each_reply_whole_and_leaves_nothing(two: TwoMode
         running = [pool.submit(stream, two.root(name), model=name, max_tokens=1500) for name in NAMES for _ in range(4)]
         time.sleep(1)
         two.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        refused = [chat(two.root(name), model=name) for name in NAMES]
-        assert [one.status_code for one in refused] == [503, 503]
-        assert all("retry-after" in one.headers for one in refused)
+        refused = [first_refusal(two.root(name), name) for name in NAMES]
+        assert all(one.status_code == 503 and "retry-after" in one.headers for one in refused)
         assert all(is_whole(one.result()) for one in running)
     assert two.process.wait(timeout=60) == 0
     assert psutil.wait_procs(family, timeout=5)[1] == []
