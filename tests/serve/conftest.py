@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The programs of other clients, in the environment of their own that `make test` makes."""
+    programs = Path(sys.prefix) / "clients" / "bin"
+    assert programs.is_dir(), "the other clients are not installed: run `make .venv/.clients`"
+    return programs
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,18 +20,6 @@ IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 _ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 
-@pytest.fixture(scope="module")
-def programs() -> Path:
-    """Where `make .venv/.clients` puts them. On CI their absence is a failure."""
-    path = Path(sys.prefix) / "clients" / "bin"
-    if not path.is_dir():
-        reason = "the other clients are not installed: run `make .venv/.clients`"
-        if "CI" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
 def run(argv: list[str], **more: str) -> str:
     environment = {**os.environ, **_ALONE, **more}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
@@ -41,14 +28,14 @@ def run(argv: list[str], **more: str) -> str:
 
 
 @pytest.mark.parametrize("package", ["openai", "langchain_openai", "litellm"])
-def test_the_pages_python_prints_a_reply(served: Served, programs: Path, package: str) -> None:
+def test_the_pages_python_prints_a_reply(served: Served, clients: Path, package: str) -> None:
     [block] = [block for block in IN_PYTHON if f"import {package}" in block or f"from {package} " in block]
     assert "http://127.0.0.1:8000/v1" in block
-    said = run([str(programs / "python"), "-c", block.replace("http://127.0.0.1:8000/v1", served.api)])
+    said = run([str(clients / "python"), "-c", block.replace("http://127.0.0.1:8000/v1", served.api)])
     assert len(said.split()) >= 2
 
 
-def test_lm_eval_scores_two_items(served: Served, programs: Path, tmp_path: Path) -> None:
+def test_lm_eval_scores_two_items(served: Served, clients: Path, tmp_path: Path) -> None:
     items = [{"question": "What is the capital of France?", "answer": "Paris"}, {"question": "2 + 2?", "answer": "4"}]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     task = {
@@ -66,7 +53,7 @@ def test_lm_eval_scores_two_items(served: Served, programs: Path, tmp_path: Path
     argv = LM_EVAL.replace("\\\n", " ").replace("http://127.0.0.1:8000/v1", served.api)
     argv = argv.replace("gsm8k", "two_items").split()
     out = ["--include_path", str(tmp_path), "--output_path", str(tmp_path / "out"), "--log_samples"]
-    run([str(programs / argv[0]), *argv[1:], *out], HF_HOME=str(tmp_path / "hub"))
+    run([str(clients / argv[0]), *argv[1:], *out], HF_HOME=str(tmp_path / "hub"))
     [samples] = (tmp_path / "out").rglob("samples_two_items_*.jsonl")
     replies = [json.loads(line)["resps"][0][0] for line in samples.read_text().splitlines()]
     assert len(replies) == 2
