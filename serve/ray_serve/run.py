@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
 
 
 def start_ray(replicas: Replicas) -> None:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, reached by the loopback alone."""
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine, for those alone who have its token."""
     if os.environ.get("RAY_ADDRESS"):
         ray.init()
         return
