@@ -2,12 +2,12 @@
 
     python benchmarks/train_speed.py DUMP.json MODEL_DIR --trl TRL_VENV/bin/python [--types float32] [--rounds 2]
 
-Chaku prepares windows of 2048 tokens and trains on the first of them through its command. TRL packs, and FastChat's way
-pads, the very same documents (ids and labels), in the environment that --trl names. The contenders take turns, each a
-process of its own; the first step of each is left out. A contender's speed is the supervised tokens of all these
-documents by the steps that they fill and the median seconds of a step. Peak memory is the process's largest resident
-set, model FLOPs are those that the documents need: 6 per weight and token below the head, 6 per weight of the head and
-supervised token, causal attention within documents.
+Chaku prepares windows of 2048 tokens and trains on the first of them through its command, as it comes and compiled. TRL
+packs, and FastChat's way pads, the very same documents (ids and labels), in the environment that --trl names. The
+contenders take turns, each a process of its own; the first step of each is left out. A contender's speed is the
+supervised tokens of all these documents by the steps that they fill and the median seconds of a step. Peak memory is
+the process's largest resident set, model FLOPs are those that the documents need: 6 per weight and token below the
+head, 6 per weight of the head and supervised token, causal attention within documents.
 """
 
 import argparse
@@ -50,13 +50,16 @@ class Work:
 
 @dataclass
 class Contender:
-    """A way to train in a type: the steps that the documents fill, and what was measured in all rounds."""
+    """A way to train in a type: the steps that the documents fill, and what was measured in all rounds.
+
+    Ours writes to `out`, which goes after each round, since a finished model would not be trained again.
+    """
 
     name: str
     dtype: str
     argv: list[str]
     steps: int
-    figures_in: Path | None = None
+    out: Path | None = None
     seconds: list[float] = field(default_factory=list)
     peak: int = 0
 
@@ -69,7 +72,7 @@ class Contender:
             errors.seek(0)
             if status != 0:
                 sys.exit(f"{self.name} failed:\n{errors.read()[-3000:]}")
-            seconds = logged(self.figures_in) if self.figures_in else json.loads(output.read().splitlines()[-1])
+            seconds = logged(self.out) if self.out else json.loads(output.read().splitlines()[-1])
         self.seconds += seconds[1:]
         self.peak = max(self.peak, usage.ru_maxrss * 1024)
         print(f"{self.name}, {self.dtype}: {[round(each, 2) for each in seconds]} s", file=sys.stderr, flush=True)
@@ -79,9 +82,12 @@ class Contender:
         return amount / (self.steps * statistics.median(self.seconds))
 
 
-def logged(metrics: Path) -> list[float]:
-    """The seconds of each step, from a run's metrics.jsonl."""
-    lines = map(json.loads, metrics.read_text().splitlines())
+def logged(out: Path) -> list[float]:
+    """The seconds of each step, from a run's metrics.jsonl; drops the run and its model."""
+    run = out.with_name(f"{out.name}.run")
+    lines = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
+    shutil.rmtree(run)
+    shutil.rmtree(out)
     return [line["seconds"] for line in lines if "seconds" in line]
 
 
@@ -149,9 +155,13 @@ def contenders(options: argparse.Namespace, directory: Path) -> tuple[list[Conte
     rows.write_text("\n".join(map(json.dumps, documents_of(windows))))
     found = []
     for dtype in options.types:
-        argv = [*chaku(options.model, data, directory / dtype, steps=options.steps, dtype=dtype), *options.chaku]
-        metrics = directory / f"{dtype}.run" / "metrics.jsonl"
-        found.append(Contender("Chaku", dtype, argv, work.windows, figures_in=metrics))
+        for name, compiled in (("Chaku", False), ("Chaku, compiled", True)):
+            out = directory / name / dtype
+            argv = [
+                *chaku(options.model, data, out, steps=options.steps, dtype=dtype, compiled=compiled),
+                *options.chaku,
+            ]
+            found.append(Contender(name, dtype, argv, work.windows, out=out))
         peers = (("TRL, packed", "trl", work.windows), ("FastChat's way, padded", "padded", work.documents))
         for name, kind, steps in peers if options.trl else ():
             argv = [options.trl, str(PEERS), kind, options.model, str(rows), str(options.steps), dtype]
@@ -159,11 +169,12 @@ def contenders(options: argparse.Namespace, directory: Path) -> tuple[list[Conte
     return found, work
 
 
-def chaku(model: str, data: Path, out: Path, *, steps: int, dtype: str) -> list[str]:
+def chaku(model: str, data: Path, out: Path, *, steps: int, dtype: str, compiled: bool) -> list[str]:
     """Chaku's command, with a window a step."""
     values = {
         "model.path": model,
         "model.compute_dtype": dtype,
+        "model.compile": compiled,
         "data.path": data,
         "out": out,
         "batch.windows_per_step": 1,
@@ -194,10 +205,13 @@ def show(found: Sequence[Contender], work: Work, rates: dict[str, float]) -> Non
     console = Console(width=120)
     console.print(table)
     best = {one.name: one for one in sorted(found, key=pace, reverse=True)}
-    ours = best.pop("Chaku")
-    for name, peer in best.items():
-        speed, memory = pace(peer) / pace(ours), ours.peak / peer.peak
-        console.print(f"best of each: Chaku has {speed:.2f} x the speed and {memory:.2f} x the memory of {name}")
+    ours = [one for one in best.values() if one.out]
+    for peer in (one for one in best.values() if not one.out):
+        for one in ours:
+            speed, memory = pace(peer) / pace(one), one.peak / peer.peak
+            console.print(
+                f"best of each: {one.name}: {speed:.2f} x the speed, {memory:.2f} x the memory of {peer.name}"
+            )
     for name, rate in rates.items():
         console.print(f"2048-cubed matrix product in {name}: {rate / 1e9:.0f} GFLOP/s")
     console.print(f"{work}; load: {os.getloadavg()}, torch {torch.__version__}")
@@ -226,8 +240,6 @@ def main() -> None:
             rates = {name: max(rate, matrix_rate(TYPES[name])) for name, rate in rates.items()}
             for one in found:
                 one.run()
-                for made in (one.dtype, f"{one.dtype}.run"):  # a finished model would not be trained again
-                    shutil.rmtree(Path(directory, made), ignore_errors=True)
     show(found, work, rates)
 
 

@@ -1,6 +1,6 @@
 """Attention over packed documents: no token sees another document, and no L x L mask is ever built.
 
-Four kernels share one signature, that of flash-attn's `flash_attn_varlen_func`; the function that transformers calls
+Five kernels share one signature, that of flash-attn's `flash_attn_varlen_func`; the function that transformers calls
 builds its arguments. A window of documents of 3 and 2 tokens has the cumulative lengths ``[0, 3, 5]``.
 """
 
@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from templates.errors import InputError
+from train.block_attention import block_varlen
 from train.cpu_attention import cpu_varlen
 
 NAME = "chaku_packed"
@@ -73,6 +74,8 @@ def torch_varlen(  # noqa: PLR0917 - flash-attn's signature
 
 def choose_kernel(device: torch.device, dtype: torch.dtype) -> tuple[VarlenKernel, str]:
     """The kernel for a device and a compute type, and a line that says which it is."""
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        return block_varlen, "bfloat16 products, by blocks of each document's queries"
     if device.type == "cpu":
         return cpu_varlen, "PyTorch's flash kernel for CPUs, document by document"
     if dtype == torch.float32:

@@ -1,4 +1,4 @@
-"""Attention over packed documents on a CPU: PyTorch's flash kernel, document by document, as one operator.
+"""Attention over packed documents on a CPU in float32: PyTorch's flash kernel, document by document, as one operator.
 
 The operator writes each document's part straight into the whole window's tensors, where autograd would slice the
 states, pad the gradients with zeros and add them up; for the backward pass one copy of the output is kept, and none of
@@ -28,11 +28,7 @@ def cpu_varlen(  # noqa: PLR0917 - flash-attn's signature
     softmax_scale: float,
     causal: bool,
 ) -> Tensor:
-    """Causal attention within documents, computed in float32 whatever the states' type.
-
-    On CPUs PyTorch's backward pass takes twice as long in bfloat16, and many short documents nine times as long
-    (`benchmarks/attention.py`).
-    """
+    """Causal attention within documents, computed in float32 whatever the states' type."""
     output, _ = document_attention(q, k, v, cu_seqlens_q, softmax_scale)
     return cast("Tensor", output)
 

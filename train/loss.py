@@ -46,11 +46,15 @@ def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
     rows = min(CHUNK, len(hidden))
     logits = hidden.new_empty(rows, len(weight))
     log_probabilities = torch.empty_like(logits, dtype=torch.float32)
+    exact_logits = logits if hidden.dtype == torch.float32 else torch.empty_like(log_probabilities)
     for start in range(0, len(hidden), CHUNK):
         part = hidden[start : start + CHUNK]
-        torch.mm(part, weight.t(), out=logits[: len(part)])
-        torch.log_softmax(logits[: len(part)], dim=-1, dtype=torch.float32, out=log_probabilities[: len(part)])
-        yield slice(start, start + len(part)), log_probabilities[: len(part)]
+        count = len(part)
+        torch.mm(part, weight.t(), out=logits[:count])
+        if exact_logits is not logits:  # or `log_softmax` would take new memory for them each time
+            exact_logits[:count].copy_(logits[:count])
+        torch.log_softmax(exact_logits[:count], dim=-1, out=log_probabilities[:count])
+        yield slice(start, start + count), log_probabilities[:count]
 
 
 class _TokenLoss(torch.autograd.Function):

@@ -110,7 +110,7 @@ def estimate(recipe: Recipe, shapes: Shapes, *, tokens: int, ranks: Ranks) -> Me
         "weights": _held(recipe, shapes, shards=shards, dtype=dtype),
         "gradients": FLOAT32 * shapes.trained / shards,
         "optimizer": _optimizer(recipe.optimizer, shapes) / shards,
-        "gathered weights": _gathered(recipe, shapes, ranks=ranks, dtype=dtype),
+        "working copies": _working_copies(recipe, shapes, ranks=ranks, dtype=dtype),
         "activations": float(kept * tokens),
         "logits": float(
             CHUNK * shapes.vocabulary * (FLOAT32 + 2 * dtype) + 2 * shapes.vocabulary * shapes.hidden * dtype
@@ -202,13 +202,16 @@ def _optimizer(recipe: Optimizer, shapes: Shapes) -> float:
     return _AVERAGES[recipe.type] * shapes.trained
 
 
-def _gathered(recipe: Recipe, shapes: Shapes, *, ranks: Ranks, dtype: int) -> float:
-    """A lone rank that trains all keeps its gathered weights; else the embeddings and two layers, one being fetched."""
+def _working_copies(recipe: Recipe, shapes: Shapes, *, ranks: Ranks, dtype: int) -> float:
+    """Weights in the compute type, as the layers use them.
+
+    Many ranks gather the embeddings and two layers, one being fetched; a lone one has copies of all that is float32.
+    """
+    if ranks.world_size == 1:
+        copied = shapes.trained if recipe.lora.rank else shapes.weights
+        return float(dtype * copied if dtype != FLOAT32 else 0)
     outside = shapes.weights - shapes.in_layers
-    if recipe.lora.base_in_4_bits:
-        return float(dtype * outside)
-    keeps_all = ranks.world_size == 1 and shapes.trained == shapes.weights
-    return float(dtype * (shapes.weights if keeps_all else outside + 2 * shapes.layer))
+    return float(dtype * (outside if recipe.lora.base_in_4_bits else outside + 2 * shapes.layer))
 
 
 def _activations(shapes: Shapes, dtype: int) -> float:

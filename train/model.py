@@ -85,7 +85,8 @@ def _noise(embeddings: Tensor, batch: MicroBatch, *, alpha: float) -> Tensor:
     """
     lengths = batch.cumulative_lengths.diff()
     widths = alpha / (lengths * embeddings.shape[-1]).sqrt()
-    return torch.empty_like(embeddings).uniform_(-1, 1) * widths.repeat_interleave(lengths)[None, :, None]
+    noise = torch.empty_like(embeddings).uniform_(-1, 1) * widths.repeat_interleave(lengths)[None, :, None]
+    return noise.to(embeddings.dtype)
 
 
 def read_config(path: str) -> PretrainedConfig:

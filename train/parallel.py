@@ -1,4 +1,4 @@
-"""One process or many: a process group, and FSDP2 over all ranks.
+"""One process or many: a process group, and FSDP2 over its ranks.
 
 Each rank holds a share of the float32 weights and of the optimizer's state; a layer's weights are gathered in the
 compute type when they are needed (`torch.distributed.fsdp.fully_shard`).
@@ -20,6 +20,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from train.model import Trainee, decoder_layers
+from train.working_copies import compute_with_copies
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
@@ -89,27 +90,25 @@ def shard(trainee: Trainee, *, compute_dtype: torch.dtype, ranks: Ranks, replica
     """Share the weights out over the ranks, layer by layer, in place.
 
     With `replicas`, each of so many groups of ranks holds all weights among its own, and the groups add up gradients:
-    between nodes, only those then travel. 4-bit weights stay whole on each rank (`packed_parameters`). Alone and in
-    float32 there is nothing to share out or to cast, and FSDP would only hold the weights twice.
+    between nodes, only those then travel. 4-bit weights stay whole on each rank (`packed_parameters`). Alone there is
+    nothing to share out: where the compute type is not float32, copies of the weights have it.
     """
-    if ranks.world_size == 1 and compute_dtype == torch.float32:
+    if ranks.world_size == 1:
         trainee.to(ranks.device)
+        if compute_dtype != torch.float32:
+            compute_with_copies(trainee, compute_dtype, renewed_before=(trainee, trainee.model))
         return
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
-    # Alone, freeing the gathered layers saves no share of anything, and costs a second gathering; but where most is
-    # frozen (LoRA), they would double the weights, which then are most of what a card holds.
-    reshard = ranks.world_size > 1 or not all(weight.requires_grad for weight in trainee.parameters())
     mesh, whole = ranks.mesh(replicas), packed_parameters(trainee)
     for layer in decoder_layers(trainee.model):
-        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard, ignored_params=whole)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=True, ignored_params=whole)
     fully_shard(trainee, mesh=mesh, mp_policy=policy, reshard_after_forward=False, ignored_params=whole)
     register_fsdp_forward_method(trainee, "next_logits")
-    if ranks.world_size > 1:
-        for module in trainee.modules():
-            if isinstance(module, FSDPModule):
-                # The loss is already divided by the supervised tokens of all ranks: gradients are summed, not averaged.
-                module.set_gradient_divide_factor(1.0)
-                module.set_force_sum_reduction_for_comms(True)
+    for module in trainee.modules():
+        if isinstance(module, FSDPModule):
+            # The loss is already divided by the supervised tokens of all ranks: gradients are summed, not averaged.
+            module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)
 
 
 def packed_parameters(module: nn.Module) -> set[nn.Parameter]:

@@ -10,12 +10,13 @@ from torch import Tensor
 from templates.errors import InputError
 from tests.train import tiny
 from train.attention import NAME, VarlenKernel, choose_kernel, register, sdpa_varlen
+from train.block_attention import block_varlen
 from train.cpu_attention import cpu_varlen
 from train.data import MicroBatch, micro_batch
 from train.model import Trainee
 
 LENGTHS = [7, 1, 12, 30]
-KERNELS = pytest.mark.parametrize("kernel", [cpu_varlen, sdpa_varlen])
+KERNELS = pytest.mark.parametrize("kernel", [cpu_varlen, block_varlen, sdpa_varlen])
 
 
 def packed() -> MicroBatch:
@@ -100,9 +101,9 @@ def test_the_kernel_gets_flash_attns_arguments() -> None:
     torch.testing.assert_close(ours.hidden_states(batch), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_cpus_have_one_operator_for_all_documents(dtype: torch.dtype) -> None:
-    assert choose_kernel(torch.device("cpu"), dtype)[0] is cpu_varlen
+@pytest.mark.parametrize(("dtype", "kernel"), [(torch.float32, cpu_varlen), (torch.bfloat16, block_varlen)])
+def test_cpus_have_one_operator_for_all_documents(dtype: torch.dtype, kernel: VarlenKernel) -> None:
+    assert choose_kernel(torch.device("cpu"), dtype)[0] is kernel
 
 
 @pytest.mark.parametrize(("dtype", "words"), [(torch.float32, "document by document"), (torch.bfloat16, "varia")])
