@@ -123,9 +123,24 @@ def load(recipe: Recipe, device: torch.device, *, stop_ids: list[int]) -> tuple[
     if section.activation_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if section.compile:
+        _refuse_without_compiler(device)
         for layer in decoder_layers(model):
             layer.compile()
     return Trainee(model, neftune_alpha=section.neftune_alpha).train(), line
+
+
+def _refuse_without_compiler(device: torch.device) -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        if device.type == "cpu":
+            get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise InputError(
+            "--model.compile true needs a C++ compiler on a CPU, and none was found; install g++, name one in the "
+            "variable CXX, or leave the option out"
+        ) from error
 
 
 def _weights(recipe: Recipe, dtype: torch.dtype, *, attention: str, device: torch.device) -> PreTrainedModel:

@@ -17,7 +17,8 @@ class Model:
         compute_dtype: Type of the matrix products and activations (master weights and gradients are float32 always);
             auto takes bfloat16 on CUDA, on CPUs with AMX and on AMD's from Zen 4 on, and float32 on others, where it is
             twice as fast; tf32 is float32 with the products rounded to 10 bits (CUDA).
-        compile: Compile each layer with torch.compile: the first step takes a minute longer, the others less.
+        compile: Compile each layer with torch.compile (on a CPU by a C++ compiler): the first step takes up to a minute
+            longer, the others less, with less memory.
         freeze: Regular expression; parameters with such a part in their names are not trained, for instance
             'embed_tokens|layers.[0-7].' (a dot is a dot, unless a quantifier follows it).
         neftune_alpha: Uniform noise on the embeddings while training, alpha / sqrt(tokens of the document x hidden

@@ -1,5 +1,7 @@
 """The compute type follows the machine, unless the recipe says which."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,8 +9,8 @@ from templates.errors import InputError
 from tests.train import tiny
 from tests.train.test_attention import LENGTHS, packed
 from train.attention import register, sdpa_varlen
-from train.model import Trainee, compute_dtype
-from train.recipe import Model
+from train.model import Trainee, compute_dtype, load
+from train.recipe import Data, Model, Recipe
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -60,3 +62,11 @@ def test_noise_is_as_wide_as_each_documents_own_tokens_ask() -> None:
     trainee.eval()
     trainee.hidden_states(batch)
     assert torch.equal(seen[2], plain.model.embed_tokens(batch.input_ids))
+
+
+def test_compiling_without_a_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tiny.write_model(tmp_path / "base")
+    recipe = Recipe(model=Model(path=str(base), compile=True), data=Data(path=tmp_path), out=tmp_path / "out")
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "missing-g++"),))
+    with pytest.raises(InputError, match=r"--model.compile true needs a C\+\+ compiler.*install g\+\+"):
+        load(recipe, CPU, stop_ids=[1])
