@@ -32,7 +32,9 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                # Not a session of its own: Linux shares the cores out among sessions first (`sched_autogroup`), and
+                # where an engine keeps all of them busy, its clients in other sessions may then wait for seconds.
+                process_group=0,
                 # Nothing but one system call runs between fork and exec, and before any thread is started here.
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
