@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import psutil
@@ -66,7 +67,9 @@ def empty_model(recipe: Recipe, config: PretrainedConfig) -> PreTrainedModel:
     """The model that would be trained, with its adapters and frozen parts, on the meta device: without weights."""
     with torch.device("meta"):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=torch.float32, trust_remote_code=False
+            deepcopy(config),  # which is given the type as its own
+            dtype=torch.float32,
+            trust_remote_code=False,
         )
         if recipe.lora.rank:
             from train.lora import add_adapters

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import templates
@@ -36,6 +37,18 @@ def test_plain_transformers_computes_the_trainers_held_out_loss(out: Path, data_
             start += length
     figures = json.loads((out / "chaku.json").read_text())["figures"]
     assert total / count == pytest.approx(figures["held_out_loss"], rel=1e-6)
+
+
+def test_weights_are_written_in_the_type_of_the_bases(
+    out: Path, tmp_path: Path, model_directory: Path, data_directory: Path
+) -> None:
+    base = tmp_path / "base"
+    AutoModelForCausalLM.from_pretrained(model_directory, dtype=torch.bfloat16).save_pretrained(base)
+    AutoTokenizer.from_pretrained(model_directory).save_pretrained(base)
+    assert main(arguments(base, data_directory, tmp_path / "model", "--schedule.max_steps=1")) == 0
+    for directory, dtype in ((out, torch.float32), (tmp_path / "model", torch.bfloat16)):
+        assert json.loads((directory / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
+        assert {weight.dtype for weight in load_file(directory / "model.safetensors").values()} == {dtype}
 
 
 def test_the_directory_holds_the_template_and_its_stop_ids(out: Path, model_directory: Path) -> None:
