@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict import (
@@ -27,7 +29,8 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.distributed.checkpoint.state_dict_saver import async_save, save
+from torch.distributed.tensor import DTensor
 
 from data_tools.atomic import whole_directory
 from templates.errors import InputError
@@ -96,10 +99,23 @@ class Checkpoints:
             if self._ranks.is_first:
                 place = [stack.enter_context(whole_directory(target, marker=PROGRESS))]
             dist.broadcast_object_list(place, src=0, device=self._ranks.device)
-            writing = async_save(_state(trainee, optimizer), checkpoint_id=place[0], process_group=self._group)
+            writing = self._begin_writing(_state(trainee, optimizer), place[0])
             whole = {"identity": self.identity, "progress": asdict(progress)}
             self._pending = self._thread.submit(self._finish, writing, stack.pop_all(), place[0], whole)
         return target
+
+    def _begin_writing(self, state: dict[str, Any], place: Path | None) -> Any:  # noqa: ANN401
+        """A future, or a pair of them. torchao's tensors in 8 bits cannot be copied aside, and are written at once."""
+        if all(map(_can_be_staged, _tensors(state["optimizer"]))):
+            return async_save(state, checkpoint_id=place, process_group=self._group)
+        writing: Future[None] = Future()
+        try:
+            save(state, checkpoint_id=place, process_group=self._group)
+        except CheckpointException as error:
+            writing.set_exception(error)
+        else:
+            writing.set_result(None)
+        return writing
 
     def _finish(self, writing: Any, stack: ExitStack, place: Path | None, whole: dict[str, Any]) -> None:  # noqa: ANN401
         """Wait until all ranks have written; the first then renames the directory and drops old ones."""
@@ -237,6 +253,21 @@ def _state(trainee: Trainee, optimizer: torch.optim.Optimizer) -> dict[str, Any]
         "model": _trained(trainee),
         "optimizer": get_optimizer_state_dict(trainee, optimizer, options=_TRAINED_ONLY),
     }
+
+
+def _tensors(state: object) -> Iterator[torch.Tensor]:
+    """All tensors in nested mappings and lists."""
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, Mapping):
+        yield from (tensor for value in state.values() for tensor in _tensors(value))
+    elif isinstance(state, list):
+        yield from (tensor for value in state for tensor in _tensors(value))
+
+
+def _can_be_staged(tensor: torch.Tensor) -> bool:
+    """Whether it is a plain tensor, or a sharded one of plain parts."""
+    return type(tensor.to_local() if isinstance(tensor, DTensor) else tensor) in (torch.Tensor, nn.Parameter)
 
 
 def _trained(trainee: Trainee) -> dict[str, Any]:

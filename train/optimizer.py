@@ -32,6 +32,15 @@ def adamw(module: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
 
 
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Take the next step at this rate. torchao, which compiles its step, holds the rate in a tensor of its own."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
 def total_steps(schedule: Schedule, *, windows: int, windows_per_step: int) -> int:
     """How many steps a run has: those asked for, else its epochs, the last step filled up from the next epoch.
 

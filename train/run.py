@@ -14,7 +14,7 @@ from train.generate import generate, read_prompts, stopped_share
 from train.inputs import Inputs
 from train.metrics import Metrics, peak_memory, say
 from train.model import Trainee, compute_dtype, load
-from train.optimizer import adamw, learning_rate, total_steps
+from train.optimizer import adamw, learning_rate, set_learning_rate, total_steps
 from train.parallel import Ranks, shard
 from train.recipe import Recipe
 from train.step import train_step
@@ -81,8 +81,7 @@ def take_step(run: Run, step: int, batches: Sequence[MicroBatch]) -> dict[str, f
     """One optimizer step (counted from 0) with its figures; adds it to the run's progress."""
     recipe, started = run.recipe, time.perf_counter()
     rate = learning_rate(step, steps=run.steps, peak=recipe.optimizer.lr, schedule=recipe.schedule)
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
+    set_learning_rate(run.optimizer, rate)
     taken = train_step(
         run.trainee,
         run.optimizer,

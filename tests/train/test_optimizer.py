@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from templates.errors import InputError
-from train.optimizer import adamw, learning_rate, total_steps
+from train.optimizer import adamw, learning_rate, set_learning_rate, total_steps
 from train.recipe import Optimizer, Schedule
 
 
@@ -42,6 +42,16 @@ def test_8_bit_averages_without_torchao_are_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'chaku\[adamw-8bit\]'"):
         adamw(torch.nn.Linear(2, 2), Optimizer(type="adamw_8bit"))
+
+
+def test_a_rate_that_is_a_tensor_stays_the_same_tensor() -> None:
+    """torchao's step is compiled over it, and refuses another."""
+    held = torch.tensor(1.0)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=held, capturable=True)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1.0})
+    set_learning_rate(optimizer, 0.25)
+    assert optimizer.param_groups[0]["lr"] is held
+    assert [float(group["lr"]) for group in optimizer.param_groups] == [0.25, 0.25]
 
 
 def test_norms_and_biases_are_not_decayed() -> None:
