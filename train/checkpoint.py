@@ -5,11 +5,8 @@ through `torch.distributed.checkpoint`, readable by another number of ranks), an
 learning rate, the windows and the random draws of a step follow from the step alone.
 """
 
-import errno
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -18,8 +15,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -29,8 +24,6 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import async_save, save
-from torch.distributed.tensor import DTensor
 
 from data_tools.atomic import whole_directory
 from templates.errors import InputError
@@ -38,6 +31,7 @@ from train.metrics import say
 from train.model import Trainee
 from train.parallel import Ranks
 from train.recipe import Checkpoint, Recipe
+from train.writing import begin_writing, wait_until_written
 
 PROGRESS, INDEX = "progress.json", ".metadata"
 _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
@@ -99,28 +93,15 @@ class Checkpoints:
             if self._ranks.is_first:
                 place = [stack.enter_context(whole_directory(target, marker=PROGRESS))]
             dist.broadcast_object_list(place, src=0, device=self._ranks.device)
-            writing = self._begin_writing(_state(trainee, optimizer), place[0])
+            writing = begin_writing(_state(trainee, optimizer), place[0], group=self._group)
             whole = {"identity": self.identity, "progress": asdict(progress)}
             self._pending = self._thread.submit(self._finish, writing, stack.pop_all(), place[0], whole)
         return target
 
-    def _begin_writing(self, state: dict[str, Any], place: Path | None) -> Any:  # noqa: ANN401
-        """A future, or a pair of them. torchao's tensors in 8 bits cannot be copied aside, and are written at once."""
-        if all(map(_can_be_staged, _tensors(state["optimizer"]))):
-            return async_save(state, checkpoint_id=place, process_group=self._group)
-        writing: Future[None] = Future()
-        try:
-            save(state, checkpoint_id=place, process_group=self._group)
-        except CheckpointException as error:
-            writing.set_exception(error)
-        else:
-            writing.set_result(None)
-        return writing
-
     def _finish(self, writing: Any, stack: ExitStack, place: Path | None, whole: dict[str, Any]) -> None:  # noqa: ANN401
         """Wait until all ranks have written; the first then renames the directory and drops old ones."""
         with stack:
-            _wait_for_all(writing)
+            wait_until_written(writing)
             if self._ranks.is_first and place:
                 (place / PROGRESS).write_text(json.dumps(whole, indent=1), encoding="utf-8")
         if self._ranks.is_first:
@@ -217,18 +198,6 @@ class Checkpoints:
                 shutil.rmtree(old)
 
 
-def _wait_for_all(writing: Any) -> None:  # noqa: ANN401 - a future, or a pair of them
-    """Until all ranks have written. Raises the system's error where a rank's disk was full."""
-    try:
-        writing.result()
-    except CheckpointException as error:
-        reasons = [failure for failure, _ in error.failures.values()]
-        # PyTorch's archives, too, end in the middle on a full disk, with an error of their own
-        if any("inline_container" in str(reason) or "PytorchStreamWriter" in str(reason) for reason in reasons):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise reasons[0] from error
-
-
 def _is_whole(path: Path) -> bool:
     """Whether all files are there in the lengths that the index names.
 
@@ -253,21 +222,6 @@ def _state(trainee: Trainee, optimizer: torch.optim.Optimizer) -> dict[str, Any]
         "model": _trained(trainee),
         "optimizer": get_optimizer_state_dict(trainee, optimizer, options=_TRAINED_ONLY),
     }
-
-
-def _tensors(state: object) -> Iterator[torch.Tensor]:
-    """All tensors in nested mappings and lists."""
-    if isinstance(state, torch.Tensor):
-        yield state
-    elif isinstance(state, Mapping):
-        yield from (tensor for value in state.values() for tensor in _tensors(value))
-    elif isinstance(state, list):
-        yield from (tensor for value in state for tensor in _tensors(value))
-
-
-def _can_be_staged(tensor: torch.Tensor) -> bool:
-    """Whether it is a plain tensor, or a sharded one of plain parts."""
-    return type(tensor.to_local() if isinstance(tensor, DTensor) else tensor) in (torch.Tensor, nn.Parameter)
 
 
 def _trained(trainee: Trainee) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from templates.errors import InputError
 from tests.train import tiny
 from tests.train.processes import killed_after, run, signalled_after
 from tests.train.test_main import arguments, metrics, record
-from train import checkpoint
 from train.checkpoint import INDEX, Checkpoints, Progress
 from train.cli import main
 from train.model import Trainee
@@ -181,16 +179,3 @@ def test_progress_survives_its_file() -> None:
     assert Progress(**json.loads(json.dumps(asdict(progress)))) == progress
     assert progress.held_out_loss is None
     assert replace(progress, figures={"held_out_loss": 0.25}, held_out_step=3).held_out_loss == 0.25
-
-
-def test_tensors_that_cannot_be_copied_aside_are_told_from_plain_ones() -> None:
-    """As torchao's averages in 8 bits are: a subclass that lacks what a copy needs."""
-
-    class Packed(torch.Tensor):
-        pass
-
-    plain, packed = torch.zeros(2), torch.zeros(2).as_subclass(Packed)
-    state = {"state": {"w": {"exp_avg": packed, "step": plain}}, "param_groups": [{"lr": plain, "params": ["w"]}]}
-    found = list(checkpoint._tensors(state))
-    assert [checkpoint._can_be_staged(tensor) for tensor in found] == [False, True, True]
-    assert checkpoint._can_be_staged(nn.Parameter(plain))
