@@ -1,6 +1,6 @@
 """A lone device that computes in another type: copies of the float32 weights, which the layers use in their place.
 
-FSDP would gather, cast and reduce as among many ranks: a quarter of a step on a CPU.
+FSDP would gather, cast and reduce as among many ranks: a tenth of a step on a CPU (4.36 s, and 3.98 s with copies).
 """
 
 from collections.abc import Callable
