@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from data_tools.comparable import folded, without_spaces
 from data_tools.pieces import piece_of
 from data_tools.records import Record
 
@@ -37,16 +38,15 @@ class Keys:
 def keys_of(record: Record, *, seed: int) -> Keys:
     """The keys of a conversation; `seed` is that of the split."""
     digest = blake2b(digest_size=_SIZE)
-    so_far: list[bytes] = []
+    so_far = [b""]
     for message in record.messages:
-        _update(digest, message.role)
-        _update(digest, message.content)
-        if message.tool_calls or (record.tools and not so_far):
-            _update(digest, json.dumps([message.tool_calls, record.tools], ensure_ascii=False))
+        _update(digest, message.role.encode(), _utf8(message.content))
+        if message.tool_calls or (record.tools and len(so_far) == 1):
+            _update(digest, _utf8(json.dumps([message.tool_calls, record.tools], ensure_ascii=False)))
         so_far.append(digest.digest())
-    contents = [message.content for message in record.messages]
-    name = _digest(str(seed), record.id, *contents)
-    return Keys(record.id, b"".join(so_far), sum(map(len, contents)), tuple(_shared_keys(record)), name)
+    size = sum(len(message.content) for message in record.messages)
+    name = _digest(str(seed).encode(), _utf8(record.id), so_far[-1])
+    return Keys(record.id, b"".join(so_far), size, tuple(_shared_keys(record)), name)
 
 
 def copies(keys: Sequence[Keys]) -> list[str]:
@@ -137,18 +137,21 @@ def _shared_keys(record: Record) -> list[bytes]:
     keys = [piece.base.encode()] if piece and record.messages else []
     for question, reply in zip(record.messages, record.messages[1:], strict=False):
         if question.role == "user" and len(question.content) + len(reply.content) >= _LONG_PAIR:
-            keys.append(_digest(*(" ".join(text.casefold().split()) for text in (question.content, reply.content))))
+            keys.append(_digest(*(without_spaces(folded(text)) for text in (question.content, reply.content))))
     return keys
 
 
-def _digest(*parts: str) -> bytes:
+def _digest(*parts: bytes) -> bytes:
     digest = blake2b(digest_size=_SIZE)
-    for part in parts:
-        _update(digest, part)
+    _update(digest, *parts)
     return digest.digest()
 
 
-def _update(digest: blake2b, part: str) -> None:
-    encoded = part.encode("utf-8", "surrogatepass")
-    digest.update(b"%d:" % len(encoded))
-    digest.update(encoded)
+def _update(digest: blake2b, *parts: bytes) -> None:
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

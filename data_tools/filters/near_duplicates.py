@@ -1,7 +1,8 @@
 """Near duplicates by MinHash (Broder, 1997) and locality-sensitive hashing, over whole conversations.
 
 A conversation is the set of its shingles: the 24 bytes from the beginning of each word (or Chinese, Japanese or
-Korean character) on. Two conversations are as similar as their sets overlap (Jaccard). rensa makes the signatures.
+Korean character) on, spaces left out. Two conversations are as similar as their sets overlap (Jaccard). rensa makes
+the signatures.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
+from data_tools.comparable import LAST_SPACE, folded, without_spaces
 from data_tools.filters import Verdict
 from data_tools.records import Record
 from templates import Message
@@ -64,31 +66,40 @@ class NearDuplicateFilter:
 
 def signature(messages: Sequence[Message]) -> bytes:
     """The MinHash of a conversation, whatever its capitals and spaces: 128 numbers of 32 bits."""
-    text = " ".join(" ".join(message.content for message in messages if message.role != "system").casefold().split())
-    hashes = shingles(text)
+    hashes = shingles(b" ".join(folded(message.content) for message in messages if message.role != "system"))
     matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, [0, len(hashes)], HASHES, _SEED)
     return np.array(matrix.to_rows()[0], dtype=np.uint32).tobytes()
 
 
-def shingles(text: str) -> Hashes:
-    """The hash of each shingle of a text. A text shorter than a shingle has one for each of its words.
+def shingles(text: bytes) -> Hashes:
+    """The hash of each shingle of a text that is `folded`. The last words have shingles that are shorter.
 
-    >>> len(shingles("a rose is a rose"))
+    >>> len(shingles(b"a rose is  a rose"))
     5
     """
-    encoded = text.encode("utf-8", "surrogatepass")
-    octets = np.frombuffer(b" " + encoded + b"\0" * _SHINGLE, dtype=np.uint8)
-    end = len(encoded) + 1
-    # A word begins after a space; in UTF-8, 0xE3 to 0xED lead the characters of China, Japan and Korea.
-    begins = (octets[: end - 1] == 0x20) | ((octets[1:end] >= 0xE3) & (octets[1:end] <= 0xED))
-    starts = np.flatnonzero(begins) + 1
-    words = np.ndarray(shape=(len(octets) - 7,), dtype="<u8", buffer=octets, strides=(1,))
-    with np.errstate(over="ignore"):
-        mixed = np.zeros(len(starts), dtype=np.uint64)
-        for part, factor in enumerate(_MIX):
-            mixed = (mixed ^ words[starts + 8 * part]) * factor
-            mixed ^= mixed >> np.uint64(29)
-    return mixed
+    octets = without_spaces(text) + bytes(_SHINGLE)
+    anywhere = np.ndarray(shape=(len(octets) - _SHINGLE + 1,), dtype=f"V{_SHINGLE}", buffer=octets, strides=(1,))
+    hashes: Hashes = anywhere[_word_starts(text)].view("<u8").reshape(-1, len(_MIX)) @ _MIX
+    return hashes ^ (hashes >> np.uint64(29))
+
+
+def _word_starts(text: bytes) -> npt.NDArray[np.intp]:
+    """Where words begin, counted in the text without its spaces.
+
+    >>> _word_starts(b"a rose is  a rose").tolist()
+    [0, 1, 5, 7, 8]
+    """
+    octets = np.frombuffer(b" " + text + b" ", dtype=np.uint8)
+    spaces = np.flatnonzero(octets <= LAST_SPACE)
+    # the k-th space, from 0 on, has k before it, the first of which was added here
+    starts = (spaces - np.arange(len(spaces)))[:-1][np.diff(spaces) > 1]
+    if text.isascii():
+        return starts
+    solid = octets[octets > LAST_SPACE]
+    # In UTF-8, 0xE3 to 0xED lead the characters of China, Japan and Korea.
+    begins = (solid >= 0xE3) & (solid <= 0xED)
+    begins[starts] = True
+    return np.flatnonzero(begins)
 
 
 def band_rows(threshold: float) -> int:

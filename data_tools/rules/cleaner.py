@@ -2,7 +2,6 @@
 
 from collections import Counter
 from functools import lru_cache
-from itertools import cycle, islice
 
 from data_tools.records import Record
 from data_tools.rules.config import Rules
@@ -24,15 +23,15 @@ def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str
     to rest (thousands of buttons' labels in turn) is no one's words: it stays as it came.
     """
     changed: set[str] = set()
-    active, given = _active(rules.text, role), text
-    calm = 0  # how many rules in turn found nothing
-    for rule in islice(cycle(active), _MOST_PASSES * len(active)):
-        result = rule.function(text)
-        calm = calm + 1 if result == text else 0
-        if not calm:
-            changed.add(rule.name)
-            text = result
-        elif calm == len(active):
+    given = text
+    for _ in range(_MOST_PASSES):
+        before = text
+        for rule in _active(rules.text, role, text.isascii()):
+            result = rule.function(text)
+            if result != text:
+                changed.add(rule.name)
+                text = result
+        if text == before:
             return text, changed
     return given, set()
 
@@ -47,13 +46,15 @@ def clean_record(record: Record, rules: Rules = DEFAULT_RULES) -> Counter[str]:
         if turn.role is None or turn.rule:
             continue
         turn.text, changed = clean_text(turn.text, turn.role, rules)
-        counts.update(changed)
+        for name in changed:
+            counts[name] += 1
         turn.rule, phrases = rejection(turn.text, turn.role, rules)
-        counts.update(PHRASE + phrase for phrase in phrases)
+        for phrase in phrases:
+            counts[PHRASE + phrase] += 1
     return counts
 
 
-@lru_cache(maxsize=16)
-def _active(text_rules: tuple[tuple[str, tuple[Role, ...]], ...], role: Role) -> tuple[Rule, ...]:
+@lru_cache(maxsize=32)
+def _active(text_rules: tuple[tuple[str, tuple[Role, ...]], ...], role: Role, is_ascii: bool) -> tuple[Rule, ...]:
     roles_of = dict(text_rules)
-    return tuple(rule for rule in RULES if role in roles_of[rule.name])
+    return tuple(rule for rule in RULES if role in roles_of[rule.name] and (rule.in_ascii or not is_ascii))

@@ -1,7 +1,7 @@
 """A reply that ChatGPT's page rendered to HTML, back to the markdown it was written in.
 
-Lexbor parses the HTML as a browser does and writes it out well-formed; one pass over that writes the markdown, whole
-paragraphs, items and code blocks at once where nothing stands in them that needs care.
+What is flat is written as it is. Else Lexbor parses the HTML as a browser does and writes it out well-formed; one pass
+over that writes the markdown, whole paragraphs, items and code blocks at once where nothing in them needs care.
 Text is not escaped: the page shows `2 * 3` for `2 * 3`, and that is what the model wrote.
 """
 
@@ -10,7 +10,8 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from data_tools.rules.markdown_inline import as_marks
+from data_tools.rules.flat_html import flat_markdown
+from data_tools.rules.markdown_inline import RUN, as_marks
 from data_tools.rules.markdown_writer import MarkdownWriter
 from data_tools.rules.tangled import is_tangled
 
@@ -21,15 +22,12 @@ _SOURCE_CODE = re.compile(r">[ \t]*\n[ \t]+<|```")
 _PRE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 # A comment, or a tag; both are whole, as Lexbor wrote them. A tag may be called `th<!--`, which begins no comment.
 _TAG = re.compile(r'<!--.*?-->|<(/?)([a-z][^\s/>]*)((?:[^>"]++|"[^"]*")*)>', re.DOTALL)
-# Text with emphasis and code in it that hold nothing else, and need no care for spaces: as most paragraphs are.
-_TIGHT = r"[^\s<`][^<`\n]*+(?<!\s)"
-_RUN = f"[^<]++|<strong>{_TIGHT}</strong>|<em>{_TIGHT}</em>|<code>{_TIGHT}</code>"
 # Within `<pre>`, what only colours the code or stands around it.
 _COLOURED = r'(?:[^<]++|<(?!!|/?pre[\s>]|br[\s>]|code[\s>])/?[a-z][^\s/>]*+(?:[^>"]++|"[^"]*")*+>)*+'
 # In one match what can be written at once; tags alone, comments, and a lone < beside.
 _TOKEN = re.compile(
-    rf"(?P<run>(?:{_RUN})++)"
-    rf"|(?P<leaf><(?P<leaf_name>p|li|td|th|h[1-6])>(?P<leaf_text>(?:{_RUN})*+)</(?P=leaf_name)>[ \n]*+)"
+    rf"(?P<run>(?:{RUN})++)"
+    rf"|(?P<leaf><(?P<leaf_name>p|li|td|th|h[1-6])>(?P<leaf_text>(?:{RUN})*+)</(?P=leaf_name)>[ \n]*+)"
     rf'|(?P<pre><pre(?:\s(?:[^>"]++|"[^"]*")*+)?>(?P<header>{_COLOURED})'
     rf'<code(?P<of_code>(?:\s(?:[^>"]++|"[^"]*")*+)?)>(?P<code>{_COLOURED})</pre>[ \n]*+)'
     r'|<!--.*?-->|(?P<tag><(?P<closing>/?)(?P<name>[a-z][^\s/>]*)(?P<attributes>(?:[^>"]++|"[^"]*")*)>)|(?P<stray><)',
@@ -77,6 +75,12 @@ def to_markdown(html: str) -> str:
     ...             '<code class="hljs language-bash"><span class="hljs-built_in">ls</span> -l\\n</code></pre></div>')
     'Run `ls`:\\n\\n```bash\\nls -l\\n```'
     """
+    flat = flat_markdown(html)
+    markdown = _parsed_markdown(html) if flat is None else flat
+    return f"```html\n{markdown}\n```" if is_html(markdown) else markdown
+
+
+def _parsed_markdown(html: str) -> str:
     writer = MarkdownWriter()
     for found in _TOKEN.finditer(_normalised(html)):
         kind = found.lastgroup
@@ -90,8 +94,7 @@ def to_markdown(html: str) -> str:
             writer.leaf(found["leaf_name"], _unescape(as_marks(found["leaf_text"])))
         elif kind == "pre":
             writer.code_block(_shown(found["header"]), _shown(found["code"]), found["of_code"])
-    markdown = writer.finish()
-    return f"```html\n{markdown}\n```" if is_html(markdown) else markdown
+    return writer.finish()
 
 
 def _write_tags(writer: MarkdownWriter, html: str) -> None:

@@ -11,6 +11,10 @@ _ATTRIBUTE = re.compile(r'(?<=\s)([^\s="]++)="([^"]*)"')
 _BACKTICKS = re.compile(r"`+")
 _EMPHASIS = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~", "strike": "~~"}
 
+# Text with emphasis and code in it that hold nothing else, and need no care for spaces: as most paragraphs are.
+_TIGHT = r"[^\s<`][^<`\n]*+(?<!\s)"
+RUN = f"[^<]++|<strong>{_TIGHT}</strong>|<em>{_TIGHT}</em>|<code>{_TIGHT}</code>"
+
 MARKS = (*_EMPHASIS, "a", "code")
 
 

@@ -1,15 +1,11 @@
 """Writes markdown from a stream of opening tags, texts and closing tags that a parser has made well-formed."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from data_tools.rules.markdown_blocks import column_rule, fenced, heading, language_of, list_item, table, table_cell
 from data_tools.rules.markdown_inline import MARKS, Inline, attribute, tidy
 
-_LANGUAGE = re.compile(r"\blang(?:uage)?-([^\s\"]*)")
-_BACKTICKS = re.compile(r"^ *(`{3,})", re.MULTILINE)
-_HEADER_BUTTONS = ("Copy code", "Copied!", "Copy", "Edit")
-_LINE_START = re.compile(r"\n(?=[^\n])")
 _CELLS = ("td", "th")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = (
@@ -18,7 +14,6 @@ _BLOCKS = (
 )
 # Beyond any nesting that people write, containers add no more indentation, so that time stays linear.
 _DEEPEST = 30
-_NEWLINE = "\n"
 
 
 @dataclass(slots=True)
@@ -48,8 +43,7 @@ class _CodeBlock:
 
     def open(self, attributes: str) -> None:
         self.code = self.code or []
-        found = _LANGUAGE.search(attributes)
-        self.language = self.language or (found[1] if found else "")
+        self.language = self.language or language_of(attributes)
 
     def text(self, text: str) -> None:
         (self.header if self.code is None else self.code).append(text)
@@ -57,12 +51,8 @@ class _CodeBlock:
     def fence(self) -> str:
         header = "".join(self.header)
         if self.code is None:
-            code, name = header, ""
-        else:
-            code, name = "".join(self.code), _without_buttons(header)
-        language = self.language or (name if len(name.split()) == 1 else "")
-        ticks = "`" * max([3, *(len(run) + 1 for run in _BACKTICKS.findall(code))])
-        return f"{ticks}{language}\n{code.rstrip(_NEWLINE)}\n{ticks}"
+            return fenced(header, language="", header="")
+        return fenced("".join(self.code), language=self.language, header=header)
 
 
 class MarkdownWriter:
@@ -129,11 +119,7 @@ class MarkdownWriter:
 
     def code_block(self, header: str, code: str, attributes: str) -> None:
         """A `<pre>`: the text before its `<code>`, its code, and the attributes of that `<code>`."""
-        block = _CodeBlock(header=[header])
-        block.open(attributes)
-        block.text(code)
-        self._end_block()
-        self._containers[-1].blocks.append(block.fence())
+        self._add(fenced(code, language=language_of(attributes), header=header))
 
     def finish(self) -> str:
         """The markdown of all that was written."""
@@ -168,8 +154,7 @@ class MarkdownWriter:
 
     def _add_heading(self, name: str, text: str) -> None:
         if text:
-            line = text.replace("\n", " ")
-            self._containers[-1].blocks.append(f"{'#' * int(name[1])} {line}")
+            self._containers[-1].blocks.append(heading(name[1], text))
 
     def _close_quote(self) -> None:
         quoted = "\n\n".join(self._close_container().blocks)
@@ -188,16 +173,12 @@ class MarkdownWriter:
         self._add_item(_joined(item), loose=item.loose)
 
     def _add_item(self, text: str, *, loose: bool) -> None:
-        """Hand an item's text to its list: the marker, then each further line indented by the marker's width."""
+        """Hand an item's text to its list."""
         parent = self._containers[-1]
-        marker = "- "
-        if parent.number is not None:
-            marker = f"{parent.number}. "
-            parent.number += 1
         parent.loose |= loose
-        if "\n" in text and len(self._containers) < _DEEPEST:
-            text = _LINE_START.sub("\n" + " " * len(marker), text)
-        parent.blocks.append((marker + text).rstrip())
+        parent.blocks.append(list_item(text, parent.number, indented=len(self._containers) < _DEEPEST))
+        if parent.number is not None:
+            parent.number += 1
 
     def _close_list(self) -> None:
         listed = self._close_container()
@@ -226,26 +207,23 @@ class MarkdownWriter:
 
     def _rule_cell(self, attributes: str) -> None:
         if self._tables and len(self._tables[-1].rows) == 1:
-            self._tables[-1].rules.append(_rule(attributes))
+            self._tables[-1].rules.append(column_rule(attributes))
 
     def _close_cell(self) -> None:
         self._add_cell("\n".join(self._close_container().blocks))
 
     def _add_cell(self, text: str) -> None:
         if self._tables and self._tables[-1].rows:
-            self._tables[-1].rows[-1].append(text.replace("|", "\\|").replace("\n", "<br>"))
+            self._tables[-1].rows[-1].append(table_cell(text))
         elif text:  # a cell that broken HTML left outside of any table
             self._add(text)
 
     def _close_table(self) -> None:
         self._end_block()
-        table = self._tables.pop() if self._tables else _Table()
-        rows = [row for row in table.rows if row]
+        closed = self._tables.pop() if self._tables else _Table()
+        rows = [row for row in closed.rows if row]
         if rows:
-            width = max(map(len, rows))
-            rules = (table.rules + ["---"] * width)[:width]
-            padded = [row + [""] * (width - len(row)) for row in rows]
-            self._add("\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rules, *padded[1:])))
+            self._add(table(rows, closed.rules))
 
     def _checkbox(self, _: str, attributes: str) -> None:
         if attribute(attributes, "type") == "checkbox":
@@ -260,21 +238,6 @@ def _joined(item: _Container) -> str:
             parts.append("\n" if index in item.lists or not item.loose else "\n\n")
         parts.append(block)
     return "".join(parts)
-
-
-def _without_buttons(header: str) -> str:
-    """What a code block's header says beside the labels of its buttons."""
-    name = header.strip()
-    while button := next((label for label in _HEADER_BUTTONS if name.endswith(label)), ""):
-        name = name.removesuffix(button).rstrip()
-    return name
-
-
-def _rule(attributes: str) -> str:
-    alignment = attribute(attributes, "align") or attribute(attributes, "style").replace(" ", "").removeprefix(
-        "text-align:"
-    ).rstrip(";")
-    return {"left": ":---", "center": ":---:", "right": "---:"}.get(alignment, "---")
 
 
 # What each tag does; made once, since a dump has millions of replies.

@@ -17,6 +17,8 @@ _REFUSALS = re.compile(
     r"|!?This content may violate our content policy\..{0,200}",
     re.IGNORECASE,
 )
+# The longest text that the pattern may match, and more.
+_LONGEST_REFUSAL = 400
 
 
 def rejection(text: str, role: Role, rules: Rules) -> tuple[str, list[str]]:
@@ -26,7 +28,8 @@ def rejection(text: str, role: Role, rules: Rules) -> tuple[str, list[str]]:
     ('refused_by_interface', [])
     """
     spoken = role in ("user", "assistant")
-    if role == "assistant" and rules.refused_by_interface and _REFUSALS.fullmatch(text):
+    may_refuse = role == "assistant" and rules.refused_by_interface and len(text) <= _LONGEST_REFUSAL
+    if may_refuse and _REFUSALS.fullmatch(text):
         return "refused_by_interface", []
     if role == "assistant" and 0 < len(text) < rules.too_short:
         return "too_short", []

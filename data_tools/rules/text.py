@@ -29,7 +29,8 @@ def outer_whitespace(text: str) -> str:
 class Rule(NamedTuple):
     """A cleaning rule: the roles whose turns it may change, and whether it is on unless a rules file says otherwise.
 
-    `version` is raised whenever the rule's result changes; the manifest records it.
+    `version` is raised whenever the rule's result changes; the manifest records it. `in_ascii`: it may find
+    something in a text of ASCII alone.
     """
 
     name: str
@@ -37,17 +38,18 @@ class Rule(NamedTuple):
     roles: tuple[Role, ...]
     function: Callable[[str], str]
     on: bool = True
+    in_ascii: bool = True
 
 
 # Broken unicode is mended while the control characters are there that it is made of.
 RULES = (
-    Rule("lone_surrogates", 1, _ANYONE, lone_surrogates),
-    Rule("broken_unicode", 1, _ANYONE, broken_unicode, on=False),
+    Rule("lone_surrogates", 1, _ANYONE, lone_surrogates, in_ascii=False),
+    Rule("broken_unicode", 1, _ANYONE, broken_unicode, on=False, in_ascii=False),
     Rule("line_endings", 1, _ANYONE, line_endings),
     Rule("control_characters", 1, _ANYONE, control_characters),
-    Rule("zero_width", 2, _ANYONE, zero_width),
-    Rule("symbol_bullets", 1, _ANYONE, symbol_bullets),
-    Rule("composed_unicode", 1, _ANYONE, composed_unicode, on=False),
+    Rule("zero_width", 2, _ANYONE, zero_width, in_ascii=False),
+    Rule("symbol_bullets", 1, _ANYONE, symbol_bullets, in_ascii=False),
+    Rule("composed_unicode", 1, _ANYONE, composed_unicode, on=False, in_ascii=False),
     Rule("interface_debris", 2, ("user", "assistant"), interface_debris),
     Rule("variant_counter", 1, ("user",), variant_counter),
     Rule("html_reply", 2, ("assistant",), html_reply),

@@ -43,7 +43,7 @@ def test_estimates_agree_with_exact_overlap() -> None:
     first = text_of(4)
     for changed in (10, 40, 90):
         other = [*first[:-changed], *text_of(5)[-changed:]]
-        one, two = (set(shingles(" ".join(words)).tolist()) for words in (first, other))
+        one, two = (set(shingles(" ".join(words).encode()).tolist()) for words in (first, other))
         exact = len(one & two) / len(one | two)
         pair = [value("a", first), value("b", other)]
         hashes = [[at[1][k : k + 4] for k in range(0, 512, 4)] for at in pair]
@@ -52,8 +52,8 @@ def test_estimates_agree_with_exact_overlap() -> None:
 
 
 def test_chinese_has_a_shingle_a_character() -> None:
-    assert len(shingles("今天天气很好")) == 6
-    assert len(shingles("")) == 0
+    assert len(shingles("今天天气很好".encode())) == 6
+    assert len(shingles(b"")) == 0
 
 
 @given(st.text(max_size=80))

@@ -1,0 +1,94 @@
+"""A rendered reply in which nothing is nested but items in a list and code in its block: as nine of ten are.
+
+A parser would read it as one pattern a block does, so it need not be parsed, written out and read again.
+"""
+
+import re
+from html import unescape
+
+from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item
+from data_tools.rules.markdown_inline import RUN, as_marks, tidy
+
+_ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
+_ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
+_OPENING = re.compile(rf"[ \n]*+<div{_ATTRIBUTES}>[ \n]*+")
+_CLOSING = "</div>"
+# In one match a block. A code block has a bar with the language's name and a button; its words are coloured.
+_BLOCK = re.compile(
+    rf"<p>((?:{RUN})*+)</p>[ \n]*+"
+    rf'|<(ul|ol)(?: start="(\d{{1,9}})")?+>\n?((?:{_ITEM})++)</\2>[ \n]*+'
+    rf"|<h([1-6])>((?:{RUN})*+)</h\5>[ \n]*+"
+    rf"|<(pre)><div{_ATTRIBUTES}><div{_ATTRIBUTES}><span{_ATTRIBUTES}>([^<]*+)</span>"
+    rf"(?:<button{_ATTRIBUTES}>[^<]*+</button>)?+</div><div{_ATTRIBUTES}><code({_ATTRIBUTES})>"
+    rf"((?:[^<]++|</?span{_ATTRIBUTES}>)*+)</code></div></div></pre>[ \n]*+"
+    r"|(.+)",
+    re.DOTALL,
+)
+_BETWEEN_ITEMS = re.compile(r"</li>\n?<li>")
+_COLOUR = re.compile("</?span[^>]*>")
+# References by number, of which a parser reads some otherwise than `unescape` does, but for the apostrophe's.
+_BY_NUMBER = re.compile("&#(?!39;|x27;)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def flat_markdown(html: str) -> str | None:
+    """The markdown of such a reply; None where it is of another kind.
+
+    >>> flat_markdown("<div><p>Two:</p><ol><li>One</li><li>Two</li></ol></div>"), flat_markdown("<div>Hi</div>")
+    ('Two:\\n\\n1. One\\n2. Two', None)
+    """
+    opening, end = _OPENING.match(html), html.rfind(_CLOSING)
+    if opening is None or html[end + len(_CLOSING) :].strip(" \n") or _has_uncommon(html):
+        return None
+    blocks: list[str] = []
+    for text, kind, start, items, level, title, pre, bar, attributes, code, other in _BLOCK.findall(
+        html, opening.end(), end
+    ):
+        if text:
+            blocks.append(tidy(_shown(text)))
+        elif kind:
+            blocks.append(_list(items, number=int(start or 1) if kind == "ol" else None))
+        elif level:
+            blocks.append(_heading(level, title))
+        elif pre:
+            blocks.append(_code(bar, attributes, code))
+        elif other:
+            return None
+    return "\n\n".join(filter(None, blocks))
+
+
+def _list(items: str, *, number: int | None) -> str:
+    """A list of items, blank lines between them where one holds a paragraph."""
+    written, gap = [], "\n"
+    for item in _BETWEEN_ITEMS.split(items.strip("\n")[len("<li>") : -len("</li>")]):
+        text = item
+        if "<p>" in text:
+            text = tidy(_shown(text.strip("\n")[len("<p>") : -len("</p>")]))
+            gap = "\n\n" if text else gap
+        else:
+            text = tidy(_shown(text))
+        written.append(list_item(text, number))
+        number = number if number is None else number + 1
+    return gap.join(written)
+
+
+def _heading(level: str, title: str) -> str:
+    text = tidy(_shown(title))
+    return heading(level, text) if text else ""
+
+
+def _code(bar: str, attributes: str, code: str) -> str:
+    shown = _COLOUR.sub("", code) if "<" in code else code
+    return fenced(unescape(shown), language=language_of(attributes), header=unescape(bar))
+
+
+def _shown(run: str) -> str:
+    run = as_marks(run)
+    return unescape(run) if "&" in run else run
+
+
+def _has_uncommon(html: str) -> bool:
+    """Whether it holds characters that a parser drops or changes, or references that it may read otherwise."""
+    if "\r" in html or "\0" in html or ("&#" in html and _BY_NUMBER.search(html)):
+        return True
+    return not html.isascii() and _SURROGATE.search(html) is not None
