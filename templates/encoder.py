@@ -229,6 +229,8 @@ class Encoder:
     ) -> list[str]:
         """The contents as they stand in the text. Raises RenderError where the template rewrites one."""
         contents = [scalar_values(message.content) for message in messages]
+        if self.template.writes_as_they_are(contents):
+            return contents
         text = self.template.render_data(
             [{"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)],
             tools=None,

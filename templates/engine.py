@@ -110,13 +110,14 @@ class _FastEngine:
     """fastokens for one tokenizer. Raises ValueError where fastokens cannot read its description."""
 
     def __init__(self, reference: Tokenizer, *, controls: list[str]) -> None:
-        spec = json.loads(reference.to_str())
+        description = reference.to_str()
+        spec = json.loads(description)
         self._spaced = spec["pre_tokenizer"] == _METASPACE and spec["normalizer"] is None
         if self._spaced:
             # fastokens reads SentencePiece's spaces only as a normaliser, which leaves the opening space to us
-            spec |= {"pre_tokenizer": None, "normalizer": _SPACE_NORMALIZER}
+            description = json.dumps(spec | {"pre_tokenizer": None, "normalizer": _SPACE_NORMALIZER})
         self._openings = (" ", "▁", *controls)
-        self._tokenizer = fastokens.Tokenizer.from_json_str(json.dumps(spec))
+        self._tokenizer = fastokens.Tokenizer.from_json_str(description)
 
     def encode(self, texts: list[str]) -> list[IdArray]:
         if self._spaced:

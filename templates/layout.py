@@ -1,7 +1,8 @@
 """Where a template puts the contents of the messages, found by rendering stand-ins in their place.
 
-A layout depends on the sequence of roles alone, so a few dozen of them serve a whole data set. Each conversation is
-still rendered for real, and its layout is only believed where the two agree to the byte.
+A layout depends on the sequence of roles alone, so a few dozen of them serve a whole data set. It is only believed of a
+conversation where the template is known to write its contents as they are (`verbatim`), or where the conversation,
+rendered for real, agrees to the byte.
 """
 
 from collections.abc import Sequence

@@ -104,20 +104,34 @@ def find(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokeni
 
     A row in which the control tokens are not those that the template wrote is not sound, and nothing is found in it.
     """
-    found = [Found([0] * len(row.frame.sections), [False] * len(row.frame.sections), sound=False) for row in rows]
-    written = [
-        at
-        for at, (row, ids) in enumerate(zip(rows, all_ids, strict=True))
-        if np.array_equal(ids[guarded.is_control[ids]], row.frame.control_ids)
-    ]
-    if written:
-        located = _locate([rows[at] for at in written], [all_ids[at] for at in written], guarded)
-        for at, one in zip(written, located, strict=True):
-            found[at] = one
-    return found
+    written = _written(rows, all_ids, guarded)
+    if all(written):
+        return _locate(rows, all_ids, guarded) if rows else []
+    chosen = [at for at, is_written in enumerate(written) if is_written]
+    located = iter(find([rows[at] for at in chosen], [all_ids[at] for at in chosen], guarded))
+    return [next(located) if is_written else _nothing_in(row) for row, is_written in zip(rows, written, strict=True)]
 
 
-def _locate(rows: list[Row], all_ids: list[IdArray], guarded: GuardedTokenizer) -> list[Found]:
+def _nothing_in(row: Row) -> Found:
+    points = len(row.frame.sections)
+    return Found([0] * points, [False] * points, sound=False)
+
+
+def _written(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> list[bool]:
+    """Whether the control tokens in each row are those that the template wrote."""
+    if not rows:
+        return []
+    flat = np.concatenate(all_ids)
+    is_control = guarded.is_control[flat]
+    before = np.append(0, np.cumsum(is_control))[np.cumsum([0, *map(len, all_ids)])]
+    expected = [row.frame.control_ids for row in rows]
+    as_many = np.array_equal(np.diff(before), list(map(len, expected)))
+    if as_many and np.array_equal(flat[is_control], np.concatenate(expected)):
+        return [True] * len(rows)
+    return [np.array_equal(ids[guarded.is_control[ids]], own) for ids, own in zip(all_ids, expected, strict=True)]
+
+
+def _locate(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> list[Found]:
     """All rows at once, as if they were one text.
 
     A tokenizer of the SentencePiece kind may put one space before a section of text that the text does not have; the
@@ -156,7 +170,7 @@ def _locate(rows: list[Row], all_ids: list[IdArray], guarded: GuardedTokenizer) 
     ]
 
 
-def _in_all(rows: list[Row], coordinates: list[Coordinates], begins: LongArray) -> LongArray:
+def _in_all(rows: Sequence[Row], coordinates: list[Coordinates], begins: LongArray) -> LongArray:
     """The coordinates of all rows as if they were one text, in which the rows begin at `begins`."""
     counts = [len(one.offsets) for one in coordinates]
     contents = np.cumsum([0, *chain.from_iterable(row.byte_lengths for row in rows)], dtype=np.int64)

@@ -13,6 +13,7 @@ from templates import fastchat
 from templates.conversation import Message
 from templates.errors import InputError
 from templates.trial import try_out
+from templates.verbatim import Condition, conditions_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,6 +46,19 @@ class Template:
 
         compiled: jinja2.Template = _compile_jinja_template(self.text)
         return compiled
+
+    @cached_property
+    def _conditions(self) -> list[Condition] | None:
+        return conditions_of(self._compiled.environment.parse(self.text))
+
+    def writes_as_they_are(self, contents: Sequence[str]) -> bool:
+        """Whether it is known, without rendering, that these contents stand in the text as they are.
+
+        >>> template.writes_as_they_are(["Hi", "Hello!"]), template.writes_as_they_are(["Hi", " Hello!"])
+        (True, False)
+        """
+        conditions = self._conditions
+        return conditions is not None and all(meets(content) for meets in conditions for content in contents)
 
     def render(
         self, messages: Sequence[Message], *, special_tokens: dict[str, str], add_generation_prompt: bool = False
