@@ -72,6 +72,7 @@ def clean_batch(
     records = [record for raw in batch for record in parse(raw, branches=branches)]
     for record in records:
         counts.update(clean_record(record, rules))
-        counts.update(JOINED for turn in record.turns if turn.joined)
+        if joined := sum(turn.joined for turn in record.turns):
+            counts[JOINED] += joined
         repair(record, leading_reply=rules.leading_reply, takes_tools=takes_tools)
     return records, counts

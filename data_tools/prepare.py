@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -69,11 +71,11 @@ def prepare(options: Options) -> dict[str, Any]:
     began = time.perf_counter()
     refuse_foreign(options.out, marker=FILE_NAME)
     workers, encoder = _load(options)
-    loaded = time.perf_counter()
     with ExitStack() as stack:
         folder = stack.enter_context(whole_directory(options.out, marker=FILE_NAME))
         made = stack.enter_context(Collected.in_folder(folder))
         pool = stack.enter_context(workers)
+        loaded = time.perf_counter()
         _read(options, pool, made)
         decided = decide(made, options)
         parts = {
@@ -97,7 +99,9 @@ def _load(options: Options) -> tuple[AbstractContextManager[Workers[Maker]], dic
         maker = load_maker(recipe, template=options.template, model=options.model)
         return workers_for(maker, 1), describe_encoder(maker.encoder, model=options.model)
     if options.engine == "local":
-        warm_up(["data_tools.maker", "transformers.utils.chat_template_utils"])
+        # pyarrow loads pandas when it is first given a list, to see whether that is of pandas' kind
+        warm_up(["data_tools.maker", "transformers.utils.chat_template_utils", "pandas"])
+        Thread(target=import_module, args=("pandas",), daemon=True).start()
     pickled, encoder = apart(pickled_maker, recipe, template=options.template, model=options.model)
     if options.engine == "ray":
         from data_tools.engine_ray import ray_workers

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -64,9 +65,12 @@ def conversation_line(conversation: Conversation) -> bytes:
         for message in conversation.messages
     ]
     line: dict[str, object] = {"id": conversation.id, "messages": messages, "source": conversation.source}
-    if conversation.tools:
-        line["tools"] = list(conversation.tools)
-    return json_line(line).encode()
+    if conversation.uses_tools:  # whose definitions and calls may hold numbers that orjson does not write
+        return json_line(line | ({"tools": list(conversation.tools)} if conversation.tools else {})).encode()
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # halves of surrogate pairs
+        return json_line(line).encode()
 
 
 def conversation_of_line(line: bytes) -> Conversation:

@@ -40,12 +40,12 @@ def keys_of(record: Record, *, seed: int) -> Keys:
     digest = blake2b(digest_size=_SIZE)
     so_far = [b""]
     for message in record.messages:
-        _update(digest, message.role.encode(), _utf8(message.content))
+        digest.update(_utf8(f"{message.role} {len(message.content)}:{message.content}"))
         if message.tool_calls or (record.tools and len(so_far) == 1):
-            _update(digest, _utf8(json.dumps([message.tool_calls, record.tools], ensure_ascii=False)))
+            digest.update(_utf8(json.dumps([message.tool_calls, record.tools], ensure_ascii=False)))
         so_far.append(digest.digest())
     size = sum(len(message.content) for message in record.messages)
-    name = _digest(str(seed).encode(), _utf8(record.id), so_far[-1])
+    name = _digest(_utf8(f"{seed} {record.id}"), so_far[-1])
     return Keys(record.id, b"".join(so_far), size, tuple(_shared_keys(record)), name)
 
 
@@ -137,20 +137,12 @@ def _shared_keys(record: Record) -> list[bytes]:
     keys = [piece.base.encode()] if piece and record.messages else []
     for question, reply in zip(record.messages, record.messages[1:], strict=False):
         if question.role == "user" and len(question.content) + len(reply.content) >= _LONG_PAIR:
-            keys.append(_digest(*(without_spaces(folded(text)) for text in (question.content, reply.content))))
+            keys.append(_digest(without_spaces(folded(question.content)), without_spaces(folded(reply.content))))
     return keys
 
 
-def _digest(*parts: bytes) -> bytes:
-    digest = blake2b(digest_size=_SIZE)
-    _update(digest, *parts)
-    return digest.digest()
-
-
-def _update(digest: blake2b, *parts: bytes) -> None:
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
+def _digest(first: bytes, second: bytes) -> bytes:
+    return blake2b(b"%d:%b%b" % (len(first), first, second), digest_size=_SIZE).digest()
 
 
 def _utf8(text: str) -> bytes:

@@ -63,10 +63,14 @@ def workers_for(tool: Tool, workers: int) -> Iterator[Workers[Tool]]:
 
 @contextmanager
 def processes_for(pickled: bytes, workers: int) -> Iterator["Processes[Any]"]:
-    """Some processes with a tool each, which need not have been in this one. Raises InputError where one is killed."""
+    """Some processes with a tool each, which need not have been in this one, once one of them is ready.
+
+    Raises InputError where one is killed.
+    """
     context = get_context("forkserver")
     with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(pickled,)) as pool:
         try:
+            list(pool.map(_is_ready, range(workers)))
             yield Processes(pool, workers)
         except BrokenProcessPool as error:
             raise InputError(
@@ -125,6 +129,10 @@ def _begin(tool: bytes) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _tool = pickle.loads(tool)  # noqa: S301 what the main process has just written
     gc.freeze()  # what is loaded now stays to the end, and need not be looked through again and again
+
+
+def _is_ready(_: int) -> bool:
+    return _tool is not None
 
 
 def _begin_without_torch() -> None:

@@ -99,3 +99,8 @@ def scalar_values(content: str) -> str:
     except UnicodeEncodeError:
         return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return content
+
+
+def utf8_length(content: str) -> int:
+    """How many bytes a content has in UTF-8."""
+    return len(content) if content.isascii() else len(content.encode())

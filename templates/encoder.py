@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from templates.byte_level import bytes_of_piece
-from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values
+from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values, utf8_length
 from templates.encoded import Encoded, Plan, finish, refused
 from templates.errors import InputError
 from templates.fingerprint import Fingerprint, fingerprint_of
@@ -268,11 +268,12 @@ class Encoder:
         except RenderError:
             return plan.reject_all("template_rewrites")
         literals, read = self._as_read(layout.literals, contents)
-        plan.row = self._frame(roles, tuple(literals)).row(read, list(map(self._guarded.byte_length, read)))
+        lengths = list(map(self._guarded.byte_length, read))
+        plan.row = self._frame(roles, tuple(literals)).row(read, lengths)
         for turn, message in enumerate(plan.messages):
             if message.role == "assistant":
                 rule = self._rule_against(message.content, layout, turn)
-                if rule or read[turn] != contents[turn]:
+                if rule or read[turn] != contents[turn] or lengths[turn] != utf8_length(contents[turn]):
                     plan.rules[turn] = rule or "tokenizer_rewrites"
         return None
 
@@ -298,4 +299,4 @@ class Encoder:
             return "lone_surrogate"
         if self.stop_strings and (content + self.stop).find(self.stop) < len(content):
             return "contains_stop"
-        return None if self._guarded.reads_exactly(content) else "tokenizer_rewrites"
+        return None

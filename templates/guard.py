@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from templates.byte_level import letters
+from templates.conversation import utf8_length
 from templates.engine import Engine
 from templates.errors import InputError
 
@@ -72,7 +73,7 @@ class GuardedTokenizer:
         """Whether the tokens of a content decode to it."""
         if content.isascii() and not self._misses_ascii:
             return True
-        return self.canonical(content) == content and self.byte_length(content) == len(content.encode())
+        return self.canonical(content) == content and self.byte_length(content) == utf8_length(content)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of texts whose control tokens are spelled in secret; no special token is added."""

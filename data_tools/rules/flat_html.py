@@ -4,10 +4,9 @@ A parser would read it as one pattern a block does, so it need not be parsed, wr
 """
 
 import re
-from html import unescape
 
 from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item
-from data_tools.rules.markdown_inline import RUN, as_marks, tidy
+from data_tools.rules.markdown_inline import RUN, as_marks, tidy, unescaped
 
 _ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
 _ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
@@ -79,12 +78,11 @@ def _heading(level: str, title: str) -> str:
 
 def _code(bar: str, attributes: str, code: str) -> str:
     shown = _COLOUR.sub("", code) if "<" in code else code
-    return fenced(unescape(shown), language=language_of(attributes), header=unescape(bar))
+    return fenced(unescaped(shown), language=language_of(attributes), header=unescaped(bar))
 
 
 def _shown(run: str) -> str:
-    run = as_marks(run)
-    return unescape(run) if "&" in run else run
+    return unescaped(as_marks(run))
 
 
 def _has_uncommon(html: str) -> bool:

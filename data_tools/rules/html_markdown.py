@@ -5,13 +5,12 @@ over that writes the markdown, whole paragraphs, items and code blocks at once w
 Text is not escaped: the page shows `2 * 3` for `2 * 3`, and that is what the model wrote.
 """
 
-import html as entities
 import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from data_tools.rules.flat_html import flat_markdown
-from data_tools.rules.markdown_inline import RUN, as_marks
+from data_tools.rules.markdown_inline import RUN, as_marks, unescaped
 from data_tools.rules.markdown_writer import MarkdownWriter
 from data_tools.rules.tangled import is_tangled
 
@@ -89,9 +88,9 @@ def _parsed_markdown(html: str) -> str:
         elif not writer.is_plain:
             _write_tags(writer, found[0])
         elif kind in ("run", "stray"):
-            writer.run(_unescape(as_marks(found[0])))
+            writer.run(unescaped(as_marks(found[0])))
         elif kind == "leaf":
-            writer.leaf(found["leaf_name"], _unescape(as_marks(found["leaf_text"])))
+            writer.leaf(found["leaf_name"], unescaped(as_marks(found["leaf_text"])))
         elif kind == "pre":
             writer.code_block(_shown(found["header"]), _shown(found["code"]), found["of_code"])
     return writer.finish()
@@ -101,12 +100,12 @@ def _write_tags(writer: MarkdownWriter, html: str) -> None:
     """Write tag by tag, as it has to be where emphasis or a code block is open around them."""
     parts = _TAG.split(html)
     if parts[0]:
-        writer.text(_unescape(parts[0]))
+        writer.text(unescaped(parts[0]))
     for closing, name, attributes, text in zip(parts[1::4], parts[2::4], parts[3::4], parts[4::4], strict=True):
         if name is not None:
             _write_tag(writer, closing, name, attributes)
         if text:
-            writer.text(_unescape(text))
+            writer.text(unescaped(text))
 
 
 def _write_tag(writer: MarkdownWriter, closing: str, name: str, attributes: str) -> None:
@@ -119,11 +118,7 @@ def _write_tag(writer: MarkdownWriter, closing: str, name: str, attributes: str)
 
 
 def _shown(coloured: str) -> str:
-    return _unescape(_TAG.sub("", coloured) if "<" in coloured else coloured)
-
-
-def _unescape(text: str) -> str:
-    return entities.unescape(text) if "&" in text else text
+    return unescaped(_TAG.sub("", coloured) if "<" in coloured else coloured)
 
 
 def _normalised(html: str) -> str:

@@ -102,9 +102,11 @@ def _reject(turns: list[Turn], positions: list[int], rule: str) -> None:
 
 
 def _merge(turns: list[Turn]) -> Message:
+    role: Role = turns[0].role or "user"
+    if len(turns) == 1:
+        return Message(role=role, content=turns[0].text, train=turns[0].train)
     for turn in turns[1:]:
         turn.rule = "merged"
-    role: Role = turns[0].role or "user"
     flags = {turn.train for turn in turns}
     # A merged reply is taught only where none of its turns is kept from it.
     train = False if False in flags else True if True in flags else None

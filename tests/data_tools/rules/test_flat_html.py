@@ -20,12 +20,14 @@ ODD = st.characters() | st.sampled_from(
     ["<br>", "</div>", "<hr>", "<p>", "</p>", "<li>", "&#1;", "`", "<ul><li>b</li></ul>"]
 )
 
+HREFS = st.sampled_from(["", "a", "mailto:a", "https://a.b/?c=1&amp;lt;=2", "*", "(", "é"])
+
 
 def blocks_of(texts: st.SearchStrategy[str], marked: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Blocks of HTML with such texts in them, some of these in emphasis."""
-    run = st.lists(
-        texts | st.builds("<{0}>{1}</{0}>".format, st.sampled_from(["strong", "em", "code"]), marked), max_size=5
-    ).map("".join)
+    emphasis = st.builds("<{0}>{1}</{0}>".format, st.sampled_from(["strong", "em", "code"]), marked)
+    link = st.builds('<a target="_blank" href="{}" class="x">{}</a>'.format, HREFS, marked)
+    run = st.lists(texts | emphasis | link, max_size=5).map("".join)
     item = st.builds("<li>{}</li>".format, run | st.builds("<p>{}</p>".format, run))
     items = st.builds(str.join, st.sampled_from(["", "\n"]), st.lists(item, min_size=1, max_size=4))
     code = st.lists(texts | st.builds('<span class="hljs-string">{}</span>'.format, texts), max_size=4).map("".join)
