@@ -1,25 +1,27 @@
 """A text as copies of it are told: whatever its capitals and spaces."""
 
+from typing import NamedTuple
+
 # Of ASCII: the space, and all characters before it.
 LAST_SPACE = 0x20
 _SPACES = bytes(range(LAST_SPACE + 1))
 
 
-def folded(text: str) -> bytes:
-    """A text in small letters, in UTF-8, its spaces all of ASCII.
+class Comparable(NamedTuple):
+    """A text in small letters, in UTF-8: with its spaces, all of ASCII, and without them."""
 
-    >>> folded("Eine STRASSE"), folded("Eine\\u00a0Straße")
-    (b'eine strasse', b'eine strasse')
+    spaced: bytes
+    solid: bytes
+
+
+def comparable(text: str) -> Comparable:
+    """A text as it is compared. To leave spaces out takes a tenth of the time of setting one between words.
+
+    >>> comparable("Eine\\u00a0 Straße")
+    Comparable(spaced=b'eine strasse', solid=b'einestrasse')
     """
     if text.isascii():
-        return text.lower().encode()
-    return " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
-
-
-def without_spaces(text: bytes) -> bytes:
-    """What `folded` gives, without its spaces; a tenth of the time of setting one between words.
-
-    >>> without_spaces(b"a  rose\\n is")
-    b'aroseis'
-    """
-    return text.translate(None, _SPACES)
+        spaced = text.lower().encode()
+    else:
+        spaced = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
+    return Comparable(spaced, spaced.translate(None, _SPACES))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from data_tools.comparable import Comparable, comparable
 from templates import Conversation, Message, Role
 
 # What one value of a dump can be, as `--format` names it, and how it is known.
@@ -74,6 +75,7 @@ class Record:
     messages: list[Message] = field(default_factory=list)
     message_turns: list[list[int]] = field(default_factory=list)
     tools: tuple[Mapping[str, Any], ...] = ()
+    _compared: tuple[list[Message], list[Comparable]] = field(default=([], []), repr=False, compare=False)
 
     @property
     def source(self) -> str:
@@ -84,6 +86,12 @@ class Record:
     def conversation(self) -> Conversation:
         """Its cleaned and repaired messages."""
         return Conversation(id=self.id, messages=tuple(self.messages), source=self.source, tools=self.tools)
+
+    def comparables(self) -> list[Comparable]:
+        """Its messages as copies are told, made once for the messages that it has."""
+        if self._compared[0] != self.messages:
+            self._compared = list(self.messages), [comparable(message.content) for message in self.messages]
+        return self._compared[1]
 
     def reject(self, rule: str) -> None:
         """Reject the whole conversation by name; turns that already have a reason keep it."""

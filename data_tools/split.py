@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 
-from data_tools.comparable import folded, without_spaces
 from data_tools.pieces import piece_of
 from data_tools.records import Record
 
@@ -135,9 +135,10 @@ def _groups(keys: Sequence[Keys]) -> list[list[int]]:
 def _shared_keys(record: Record) -> list[bytes]:
     piece = piece_of(record.id)
     keys = [piece.base.encode()] if piece and record.messages else []
-    for question, reply in zip(record.messages, record.messages[1:], strict=False):
+    pairs = pairwise(zip(record.messages, record.comparables(), strict=True))
+    for (question, asked), (reply, replied) in pairs:
         if question.role == "user" and len(question.content) + len(reply.content) >= _LONG_PAIR:
-            keys.append(_digest(without_spaces(folded(question.content)), without_spaces(folded(reply.content))))
+            keys.append(_digest(asked.solid, replied.solid))
     return keys
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from data_tools.comparable import LAST_SPACE, folded, without_spaces
+from data_tools.comparable import LAST_SPACE, Comparable
 from data_tools.filters import Verdict
 from data_tools.records import Record
-from templates import Message
 
 HASHES = 128
 _SHINGLE = 24
@@ -41,7 +40,8 @@ class NearDuplicateFilter:
 
     def features(self, record: Record) -> tuple[str, bytes]:
         """Where the conversation stands, and its signature."""
-        return record.source, signature(record.messages)
+        spoken = zip(record.messages, record.comparables(), strict=True)
+        return record.source, signature([text for message, text in spoken if message.role != "system"])
 
     def decide(self, values: Sequence[tuple[str, bytes]]) -> list[Verdict | None]:
         """A verdict for each copy, which names the earlier conversation and the similarity to it."""
@@ -64,22 +64,23 @@ class NearDuplicateFilter:
         return verdicts
 
 
-def signature(messages: Sequence[Message]) -> bytes:
+def signature(texts: Sequence[Comparable]) -> bytes:
     """The MinHash of a conversation, whatever its capitals and spaces: 128 numbers of 32 bits."""
-    hashes = shingles(b" ".join(folded(message.content) for message in messages if message.role != "system"))
+    hashes = shingles(texts)
     matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, [0, len(hashes)], HASHES, _SEED)
     return np.array(matrix.to_rows()[0], dtype=np.uint32).tobytes()
 
 
-def shingles(text: bytes) -> Hashes:
-    """The hash of each shingle of a text that is `folded`. The last words have shingles that are shorter.
+def shingles(texts: Sequence[Comparable]) -> Hashes:
+    """The hash of each shingle of texts, one after another. The last words have shingles that are shorter.
 
-    >>> len(shingles(b"a rose is  a rose"))
+    >>> len(shingles([comparable("A rose is"), comparable("a rose")]))
     5
     """
-    octets = without_spaces(text) + bytes(_SHINGLE)
+    octets = b"".join(text.solid for text in texts) + bytes(_SHINGLE)
     anywhere = np.ndarray(shape=(len(octets) - _SHINGLE + 1,), dtype=f"V{_SHINGLE}", buffer=octets, strides=(1,))
-    hashes: Hashes = anywhere[_word_starts(text)].view("<u8").reshape(-1, len(_MIX)) @ _MIX
+    starts = _word_starts(b" ".join(text.spaced for text in texts))
+    hashes: Hashes = anywhere[starts].view("<u8").reshape(-1, len(_MIX)) @ _MIX
     return hashes ^ (hashes >> np.uint64(29))
 
 

@@ -1,15 +1,16 @@
-"""A rendered reply in which nothing is nested but items in a list and code in its block: as nine of ten are.
+"""A rendered reply in which nothing is nested but items, cells and code in their blocks: as most are.
 
 A parser would read it as one pattern a block does, so it need not be parsed, written out and read again.
 """
 
 import re
 
-from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item
+from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item, table, table_cell
 from data_tools.rules.markdown_inline import RUN, as_marks, tidy, unescaped
 
 _ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
 _ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
+_ROW = rf"<tr>\n?(?:(?:<td>(?:{RUN})*+</td>|<th>(?:{RUN})*+</th>)\n?)++</tr>\n?"
 _OPENING = re.compile(rf"[ \n]*+<div{_ATTRIBUTES}>[ \n]*+")
 _CLOSING = "</div>"
 # In one match a block. A code block has a bar with the language's name and a button; its words are coloured.
@@ -20,9 +21,12 @@ _BLOCK = re.compile(
     rf"|<(pre)><div{_ATTRIBUTES}><div{_ATTRIBUTES}><span{_ATTRIBUTES}>([^<]*+)</span>"
     rf"(?:<button{_ATTRIBUTES}>[^<]*+</button>)?+</div><div{_ATTRIBUTES}><code({_ATTRIBUTES})>"
     rf"((?:[^<]++|</?span{_ATTRIBUTES}>)*+)</code></div></div></pre>[ \n]*+"
+    rf"|<table>\n?<thead>\n?({_ROW})</thead>\n?<tbody>\n?((?:{_ROW})*+)</tbody>\n?</table>[ \n]*+"
+    r"|<(hr)(?: ?/)?>[ \n]*+"
     r"|(.+)",
     re.DOTALL,
 )
+_CELL = re.compile(r"<t[hd]>(.*?)</t[hd]>", re.DOTALL)
 _BETWEEN_ITEMS = re.compile(r"</li>\n?<li>")
 _COLOUR = re.compile("</?span[^>]*>")
 # References by number, of which a parser reads some otherwise than `unescape` does, but for the apostrophe's.
@@ -40,7 +44,7 @@ def flat_markdown(html: str) -> str | None:
     if opening is None or html[end + len(_CLOSING) :].strip(" \n") or _has_uncommon(html):
         return None
     blocks: list[str] = []
-    for text, kind, start, items, level, title, pre, bar, attributes, code, other in _BLOCK.findall(
+    for text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line, other in _BLOCK.findall(
         html, opening.end(), end
     ):
         if text:
@@ -51,6 +55,10 @@ def flat_markdown(html: str) -> str | None:
             blocks.append(_heading(level, title))
         elif pre:
             blocks.append(_code(bar, attributes, code))
+        elif head:
+            blocks.append(_table(head, rows))
+        elif line:
+            blocks.append("---")
         elif other:
             return None
     return "\n\n".join(filter(None, blocks))
@@ -79,6 +87,12 @@ def _heading(level: str, title: str) -> str:
 def _code(bar: str, attributes: str, code: str) -> str:
     shown = _COLOUR.sub("", code) if "<" in code else code
     return fenced(unescaped(shown), language=language_of(attributes), header=unescaped(bar))
+
+
+def _table(head: str, rows: str) -> str:
+    lines = [head, *rows.split("</tr>")[:-1]]
+    cells = [[table_cell(tidy(_shown(text))) for text in _CELL.findall(line)] for line in lines]
+    return table(cells, ["---"] * len(cells[0]))
 
 
 def _shown(run: str) -> str:

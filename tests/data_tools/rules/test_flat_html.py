@@ -17,9 +17,10 @@ PLAIN = st.sampled_from(
 )
 TIGHT = st.sampled_from(["a", "b  c", "&lt;b&gt;", "&#39;x", "*", "é"])
 ODD = st.characters() | st.sampled_from(
-    ["<br>", "</div>", "<hr>", "<p>", "</p>", "<li>", "&#1;", "`", "<ul><li>b</li></ul>"]
+    ["<br>", "</div>", "</td>", "</th><td>", "<p>", "</p>", "<li>", "&#1;", "`", "<ul><li>b</li></ul>"]
 )
 
+ROWS = st.sampled_from("hd")
 HREFS = st.sampled_from(["", "a", "mailto:a", "https://a.b/?c=1&amp;lt;=2", "*", "(", "é"])
 
 
@@ -30,10 +31,15 @@ def blocks_of(texts: st.SearchStrategy[str], marked: st.SearchStrategy[str]) -> 
     run = st.lists(texts | emphasis | link, max_size=5).map("".join)
     item = st.builds("<li>{}</li>".format, run | st.builds("<p>{}</p>".format, run))
     items = st.builds(str.join, st.sampled_from(["", "\n"]), st.lists(item, min_size=1, max_size=4))
+    cells = st.lists(run, min_size=1, max_size=3)
+    row = st.builds(lambda of, texts: f"<tr>\n{''.join(f'<t{of}>{text}</t{of}>' for text in texts)}</tr>", ROWS, cells)
+    rows = st.builds(str.join, st.sampled_from(["", "\n"]), st.lists(row, max_size=3))
     code = st.lists(texts | st.builds('<span class="hljs-string">{}</span>'.format, texts), max_size=4).map("".join)
     return st.one_of(
         st.builds("<p>{}</p>".format, run),
         st.builds("<h{0}>{1}</h{0}>\n".format, st.integers(1, 6), run),
+        st.builds("<table>\n<thead>{}\n</thead>\n<tbody>\n{}</tbody></table>".format, row, rows),
+        st.sampled_from(["<hr>", "<hr />\n"]),
         st.builds("<ul>\n{}\n</ul>".format, items),
         st.builds("<ol{}>{}</ol>\n".format, st.sampled_from(["", ' start="7"']), items),
         st.builds(
