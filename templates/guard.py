@@ -41,7 +41,7 @@ class GuardedTokenizer:
     engine: Engine
     spelled: dict[str, str]
     control_ids: dict[str, int]
-    byte_lengths: npt.NDArray[np.int64]
+    byte_lengths: npt.NDArray[np.int32]
     is_control: npt.NDArray[np.bool_]
     missing_bytes: bytes
     may_prefix_space: bool
@@ -130,10 +130,10 @@ def _is_metaspace(spec: dict[str, Any]) -> bool:
     )
 
 
-def _byte_lengths(spec: dict[str, Any], *, metaspace: bool) -> npt.NDArray[np.int64]:
+def _byte_lengths(spec: dict[str, Any], *, metaspace: bool) -> npt.NDArray[np.int32]:
     vocabulary = dict(spec["model"]["vocab"])
     added = {token["content"]: token["id"] for token in spec["added_tokens"]}
-    lengths = np.ones(max([*vocabulary.values(), *added.values()]) + 1, dtype=np.int64)
+    lengths = np.ones(max([*vocabulary.values(), *added.values()]) + 1, dtype=np.int32)
     for piece, token_id in vocabulary.items():
         if not metaspace:
             lengths[token_id] = len(piece)  # the byte-level alphabet has one letter a byte

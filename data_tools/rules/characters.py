@@ -59,7 +59,8 @@ def control_characters(text: str) -> str:
     """Drop control characters and codes that are no characters (NUL, U+FFFE), but not tab and line feed."""
     if text.isascii():
         # a twentieth of the pattern's time
-        return text.encode().translate(None, _CONTROL_BYTES).decode()
+        kept = text.encode().translate(None, _CONTROL_BYTES)
+        return text if len(kept) == len(text) else kept.decode()
     return _CONTROL.sub("", text)
 
 

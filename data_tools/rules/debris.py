@@ -41,13 +41,11 @@ def interface_debris(text: str) -> str:
     if "Copy" in text:
         text = _COPY_COUNTS.sub("", text) if " chars / " in text else text
         text = _COPY_CODE.sub(r"\1", text) if _COPY_CODE_ENDS.search(text) else text
-    return _without_share_prompt(text) if _SHARE_PROMPT in text else text
+    return _without_share_prompt(text) if text.rstrip().endswith(_SHARE_PROMPT) else text
 
 
 def _without_share_prompt(text: str) -> str:
     end = len(text.rstrip())
-    if not text.endswith(_SHARE_PROMPT, 0, end):
-        return text
     while text.endswith(_SHARE_PROMPT, 0, end):
         end -= len(_SHARE_PROMPT)
         while end and text[end - 1].isspace():
