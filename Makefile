@@ -42,9 +42,10 @@ alpaca wizardlm: .venv/.serve
 		$(if $(MODEL),--model "$(MODEL)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(BUDGET),--budget "$(BUDGET)") \
 		$(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS)) $(if $(STEPS),--steps $(STEPS)) $(if $(ONCE),--once)
 
-# Engines and browsers want the machine for themselves; the unit tests share it out.
+# Engines want the machine for themselves; unit tests and browsers share it out.
 test: .venv/.serve .venv/.clients unit
-	$(BIN)/python -m pytest -m "e2e or browser"
+	$(BIN)/python -m pytest -m "browser and not e2e" -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m e2e
 
 unit: lint
 	$(BIN)/python -m pytest -m "not e2e and not browser" -n logical --maxprocesses 8 --dist worksteal

@@ -199,7 +199,7 @@ def under_load(root: str, *, clients: int) -> Iterator[Counter[int]]:
     def ask_on(client: httpx.Client) -> None:
         while not is_over.is_set():
             request = {"model": "tiny", "messages": MESSAGES, "ignore_eos": True}
-            body = {**request, "max_tokens": lengths.randint(300, 3000)}
+            body = {**request, "max_tokens": lengths.randint(100, 1000)}
             statuses[client.post(f"{root}/v1/chat/completions", json=body).status_code] += 1
 
     limits = httpx.Limits(max_connections=clients)
