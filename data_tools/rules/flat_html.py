@@ -5,6 +5,7 @@ A parser would read it as one pattern a block does, so it need not be parsed, wr
 
 import re
 
+from data_tools.rules.characters import has_surrogate
 from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item, table, table_cell
 from data_tools.rules.markdown_inline import RUN, as_marks, tidy, unescaped
 
@@ -31,7 +32,6 @@ _BETWEEN_ITEMS = re.compile(r"</li>\n?<li>")
 _COLOUR = re.compile("</?span[^>]*>")
 # References by number, of which a parser reads some otherwise than `unescape` does, but for the apostrophe's.
 _BY_NUMBER = re.compile("&#(?!39;|x27;)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def flat_markdown(html: str) -> str | None:
@@ -43,25 +43,24 @@ def flat_markdown(html: str) -> str | None:
     opening, end = _OPENING.match(html), html.rfind(_CLOSING)
     if opening is None or html[end + len(_CLOSING) :].strip(" \n") or _has_uncommon(html):
         return None
-    blocks: list[str] = []
-    for text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line, other in _BLOCK.findall(
-        html, opening.end(), end
-    ):
-        if text:
-            blocks.append(tidy(_shown(text)))
-        elif kind:
-            blocks.append(_list(items, number=int(start or 1) if kind == "ol" else None))
-        elif level:
-            blocks.append(_heading(level, title))
-        elif pre:
-            blocks.append(_code(bar, attributes, code))
-        elif head:
-            blocks.append(_table(head, rows))
-        elif line:
-            blocks.append("---")
-        elif other:
-            return None
-    return "\n\n".join(filter(None, blocks))
+    blocks = [_block(found) for found in _BLOCK.findall(html, opening.end(), end)]
+    return None if None in blocks else "\n\n".join(filter(None, blocks))
+
+
+def _block(found: tuple[str, ...]) -> str | None:
+    """The markdown of what the pattern found; None where that is no block."""
+    text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line, other = found
+    if kind:
+        return _list(items, number=int(start or 1) if kind == "ol" else None)
+    if level:
+        return _heading(level, title)
+    if pre:
+        return _code(bar, attributes, code)
+    if head:
+        return _table(head, rows)
+    if line:
+        return "---"
+    return None if other else tidy(_shown(text))
 
 
 def _list(items: str, *, number: int | None) -> str:
@@ -103,4 +102,4 @@ def _has_uncommon(html: str) -> bool:
     """Whether it holds characters that a parser drops or changes, or references that it may read otherwise."""
     if "\r" in html or "\0" in html or ("&#" in html and _BY_NUMBER.search(html)):
         return True
-    return not html.isascii() and _SURROGATE.search(html) is not None
+    return has_surrogate(html)
