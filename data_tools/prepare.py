@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, fields
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
@@ -101,7 +100,7 @@ def _load(options: Options) -> tuple[AbstractContextManager[Workers[Maker]], dic
     if options.engine == "local":
         # pyarrow loads pandas when it is first given a list, to see whether that is of pandas' kind
         warm_up(["data_tools.maker", "transformers.utils.chat_template_utils", "pandas"])
-        Thread(target=import_module, args=("pandas",), daemon=True).start()
+        Thread(target=pa.array, args=([0],)).start()
     pickled, encoder = apart(pickled_maker, recipe, template=options.template, model=options.model)
     if options.engine == "ray":
         from data_tools.engine_ray import ray_workers
