@@ -3,7 +3,6 @@
 import gc
 import os
 import pickle
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +11,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from data_tools.readers import input_files
 from templates import InputError
+from templates.loading import hide_torch
 
 # Below this size of the dumps starting processes takes longer than they save.
 _BIG = 32_000_000
@@ -84,7 +83,6 @@ def processes_for(pickled: bytes, workers: int) -> Iterator["Processes[Any]"]:
 def apart(function: Callable[Parameters, Result], *args: Parameters.args, **options: Parameters.kwargs) -> Result:
     """The result of a function, called in a fresh process without PyTorch: what it imports and loads goes with it.
 
-    To transformers PyTorch is then not installed. It reads tokenizers all the same, in a third of the time and memory.
     Raises InputError where the process is killed.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin_without_torch) as pool:
@@ -137,8 +135,7 @@ def _is_ready(_: int) -> bool:
 
 def _begin_without_torch() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"  # it would advise to install PyTorch
-    sys.modules.setdefault("torch", cast("ModuleType", None))
+    hide_torch()
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from serve.model_directory import ServedModel, look_at
 from templates import InputError
+from templates.loading import hide_torch
 
 # What each part of a fingerprint is kept in.
 _KEPT_IN = {
@@ -49,7 +50,7 @@ def check_prompts(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | 
 
 
 def check_prompts_apart(model: ServedModel, *, ignore_fingerprint: bool) -> Prompts | None:
-    """`check_prompts` in a process of its own, which takes transformers and PyTorch (400 MB) along when it ends."""
+    """`check_prompts` in a process of its own without PyTorch, which takes transformers along when it ends."""
     argv = [sys.executable, "-m", "serve.prompt_check", model.path, json.dumps(ignore_fingerprint)]
     # In a session of its own: Ctrl-C comes to us alone, and ends it without a word.
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, start_new_session=True)
@@ -63,6 +64,7 @@ def check_prompts_apart(model: ServedModel, *, ignore_fingerprint: bool) -> Prom
 
 def _main(path: str, ignore_fingerprint: str) -> None:
     """Print what `check_prompts` says, as JSON: an object or null, or the sentence of its InputError."""
+    hide_torch()
     try:
         prompts = check_prompts(look_at(path), ignore_fingerprint=json.loads(ignore_fingerprint))
         print(json.dumps(prompts and asdict(prompts)))
