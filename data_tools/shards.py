@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +66,13 @@ def conversation_line(conversation: Conversation) -> bytes:
         for message in conversation.messages
     ]
     line: dict[str, object] = {"id": conversation.id, "messages": messages, "source": conversation.source}
-    if conversation.uses_tools:  # whose definitions and calls may hold numbers that orjson does not write
-        return json_line(line | ({"tools": list(conversation.tools)} if conversation.tools else {})).encode()
-    try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # halves of surrogate pairs
-        return json_line(line).encode()
+    if conversation.tools:
+        line["tools"] = list(conversation.tools)
+    # orjson writes other numbers than those in definitions and calls of tools may be, and no halves of surrogate pairs
+    if not conversation.uses_tools:
+        with suppress(TypeError):
+            return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return json_line(line).encode()
 
 
 def conversation_of_line(line: bytes) -> Conversation:

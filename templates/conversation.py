@@ -90,15 +90,26 @@ def _from_mapping(item: Mapping[str, object], turn: int) -> Message:
     )
 
 
-def scalar_values(content: str) -> str:
-    """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+def has_surrogate(content: str) -> bool:
+    """Whether a half of a surrogate pair stands in it; encoding tells in a quarter of a pattern's time.
+
+    >>> has_surrogate("\\ud83d"), has_surrogate("😀")
+    (True, False)
+    """
     if content.isascii():
-        return content
+        return False
     try:
         content.encode()
     except UnicodeEncodeError:
-        return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return content
+        return True
+    return False
+
+
+def scalar_values(content: str) -> str:
+    """The content as Unicode scalar values: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    if not has_surrogate(content):
+        return content
+    return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def utf8_length(content: str) -> int:

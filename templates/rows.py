@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -104,9 +104,12 @@ def find(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokeni
 
     A row in which the control tokens are not those that the template wrote is not sound, and nothing is found in it.
     """
-    written = _written(rows, all_ids, guarded)
+    if not rows:
+        return []
+    joined = _joined(all_ids, guarded)
+    written = _written(rows, joined)
     if all(written):
-        return _locate(rows, all_ids, guarded) if rows else []
+        return _locate(rows, joined, guarded)
     chosen = [at for at, is_written in enumerate(written) if is_written]
     located = iter(find([rows[at] for at in chosen], [all_ids[at] for at in chosen], guarded))
     return [next(located) if is_written else _nothing_in(row) for row, is_written in zip(rows, written, strict=True)]
@@ -117,31 +120,39 @@ def _nothing_in(row: Row) -> Found:
     return Found([0] * points, [False] * points, sound=False)
 
 
-def _written(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> list[bool]:
+class _Joined(NamedTuple):
+    """The ids of all rows as if they were one, the bounds of the rows, and where control tokens are."""
+
+    ids: IdArray
+    bounds: LongArray
+    controls: LongArray
+
+
+def _joined(all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> _Joined:
+    ids = np.concatenate(all_ids)
+    return _Joined(ids, np.cumsum([0, *map(len, all_ids)]), np.flatnonzero(guarded.is_control[ids]))
+
+
+def _written(rows: Sequence[Row], joined: _Joined) -> list[bool]:
     """Whether the control tokens in each row are those that the template wrote."""
-    if not rows:
-        return []
-    flat = np.concatenate(all_ids)
-    is_control = guarded.is_control[flat]
-    before = np.append(0, np.cumsum(is_control))[np.cumsum([0, *map(len, all_ids)])]
     expected = [row.frame.control_ids for row in rows]
-    as_many = np.array_equal(np.diff(before), list(map(len, expected)))
-    if as_many and np.array_equal(flat[is_control], np.concatenate(expected)):
+    found, ends = joined.ids[joined.controls], np.searchsorted(joined.controls, joined.bounds)
+    as_many = np.array_equal(np.diff(ends), list(map(len, expected)))
+    if as_many and np.array_equal(found, np.concatenate(expected)):
         return [True] * len(rows)
-    return [np.array_equal(ids[guarded.is_control[ids]], own) for ids, own in zip(all_ids, expected, strict=True)]
+    return [np.array_equal(found[start:end], own) for (start, end), own in zip(pairwise(ends), expected, strict=True)]
 
 
-def _locate(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> list[Found]:
+def _locate(rows: Sequence[Row], joined: _Joined, guarded: GuardedTokenizer) -> list[Found]:
     """All rows at once, as if they were one text.
 
     A tokenizer of the SentencePiece kind may put one space before a section of text that the text does not have; the
     sum then runs ahead by one from that section on, which its next mark shows. A row is sound where each section
     runs ahead by no more than that.
     """
-    frames, flat = [row.frame for row in rows], np.concatenate(all_ids)
-    bounds = np.cumsum([0, *map(len, all_ids)])
-    sums = np.zeros(len(flat) + 1, dtype=np.int64)
-    np.cumsum(guarded.byte_lengths[flat], out=sums[1:])
+    frames, bounds = [row.frame for row in rows], joined.bounds
+    sums = np.zeros(len(joined.ids) + 1, dtype=np.int64)
+    np.cumsum(guarded.byte_lengths[joined.ids], out=sums[1:])
     begins = sums[bounds[:-1]]
     marks = _in_all(rows, [frame.marks for frame in frames], begins)
     points = _in_all(rows, [frame.points for frame in frames], begins)
@@ -150,7 +161,7 @@ def _locate(rows: Sequence[Row], all_ids: Sequence[IdArray], guarded: GuardedTok
     firsts = np.append(0, ends[:-1])  # the first section of each row
     at = np.empty(len(marks), dtype=np.int64)
     at[ends - 1] = bounds[1:]
-    at[np.delete(np.arange(len(marks)), ends - 1)] = np.flatnonzero(guarded.is_control[flat])
+    at[np.delete(np.arange(len(marks)), ends - 1)] = joined.controls
     ahead = sums[at] - marks
     steps = np.diff(ahead, prepend=0)
     steps[firsts] = ahead[firsts]

@@ -2,6 +2,8 @@
 
 import re
 
+from templates.conversation import has_surrogate
+
 # Where a joiner has a meaning: after Arabic and Persian letters, the scripts of India and South-East Asia, and emoji.
 _JOINING = (
     "\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
@@ -41,21 +43,6 @@ def line_endings(text: str) -> str:
     ends = "\r\x0b\x0c" if text.isascii() else "\r\x0b\x0c\x85\u2028\u2029"
     # looking for six characters one after the other takes a tenth of the pattern's time
     return _LINE_ENDINGS.sub("\n", text) if any(map(text.__contains__, ends)) else text
-
-
-def has_surrogate(text: str) -> bool:
-    """Whether a half of a surrogate pair stands in it; encoding tells in a quarter of a pattern's time.
-
-    >>> has_surrogate("\\ud83d"), has_surrogate("😀")
-    (True, False)
-    """
-    if text.isascii():
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def lone_surrogates(text: str) -> str:

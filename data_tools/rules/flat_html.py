@@ -5,9 +5,9 @@ A parser would read it as one pattern a block does, so it need not be parsed, wr
 
 import re
 
-from data_tools.rules.characters import has_surrogate
 from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item, table, table_cell
-from data_tools.rules.markdown_inline import RUN, as_marks, tidy, unescaped
+from data_tools.rules.markdown_inline import RUN, as_text, tidy, unescaped
+from templates.conversation import has_surrogate
 
 _ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
 _ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
@@ -60,26 +60,23 @@ def _block(found: tuple[str, ...]) -> str | None:
         return _table(head, rows)
     if line:
         return "---"
-    return None if other else tidy(_shown(text))
+    return None if other else tidy(as_text(text))
 
 
 def _list(items: str, *, number: int | None) -> str:
     """A list of items, blank lines between them where one holds a paragraph."""
     written, gap = [], "\n"
     for item in _BETWEEN_ITEMS.split(items.strip("\n")[len("<li>") : -len("</li>")]):
-        text = item
-        if "<p>" in text:
-            text = tidy(_shown(text.strip("\n")[len("<p>") : -len("</p>")]))
-            gap = "\n\n" if text else gap
-        else:
-            text = tidy(_shown(text))
+        is_paragraph = "<p>" in item
+        text = tidy(as_text(item.strip("\n")[len("<p>") : -len("</p>")] if is_paragraph else item))
+        gap = "\n\n" if is_paragraph and text else gap
         written.append(list_item(text, number))
         number = number if number is None else number + 1
     return gap.join(written)
 
 
 def _heading(level: str, title: str) -> str:
-    text = tidy(_shown(title))
+    text = tidy(as_text(title))
     return heading(level, text) if text else ""
 
 
@@ -90,12 +87,8 @@ def _code(bar: str, attributes: str, code: str) -> str:
 
 def _table(head: str, rows: str) -> str:
     lines = [head, *rows.split("</tr>")[:-1]]
-    cells = [[table_cell(tidy(_shown(text))) for text in _CELL.findall(line)] for line in lines]
+    cells = [[table_cell(tidy(as_text(text))) for text in _CELL.findall(line)] for line in lines]
     return table(cells, ["---"] * len(cells[0]))
-
-
-def _shown(run: str) -> str:
-    return unescaped(as_marks(run))
 
 
 def _has_uncommon(html: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from data_tools.rules.flat_html import flat_markdown
-from data_tools.rules.markdown_inline import RUN, as_marks, unescaped
+from data_tools.rules.markdown_inline import RUN, as_text, unescaped
 from data_tools.rules.markdown_writer import MarkdownWriter
 from data_tools.rules.tangled import is_tangled
 
@@ -88,9 +88,9 @@ def _parsed_markdown(html: str) -> str:
         elif not writer.is_plain:
             _write_tags(writer, found[0])
         elif kind in ("run", "stray"):
-            writer.run(unescaped(as_marks(found[0])))
+            writer.run(as_text(found[0]))
         elif kind == "leaf":
-            writer.leaf(found["leaf_name"], unescaped(as_marks(found["leaf_text"])))
+            writer.leaf(found["leaf_name"], as_text(found["leaf_text"]))
         elif kind == "pre":
             writer.code_block(_shown(found["header"]), _shown(found["code"]), found["of_code"])
     return writer.finish()

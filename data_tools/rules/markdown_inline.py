@@ -39,7 +39,20 @@ def attribute(attributes: str, name: str) -> str:
     >>> attribute(' start="3" class="x"', "start")
     '3'
     """
-    return next((unescape(value) for key, value in _ATTRIBUTE.findall(attributes) if key == name), "")
+    return unescape(_as_it_stands(attributes, name))
+
+
+def _as_it_stands(attributes: str, name: str) -> str:
+    return next((value for key, value in _ATTRIBUTE.findall(attributes) if key == name), "")
+
+
+def as_text(run: str) -> str:
+    """What a run says: its tags as marks, its references resolved.
+
+    >>> as_text("Use <strong>one</strong> <code>x &lt; y</code>")
+    'Use **one** `x < y`'
+    """
+    return unescaped(as_marks(run))
 
 
 def as_marks(run: str) -> str:
@@ -58,7 +71,7 @@ def as_marks(run: str) -> str:
 
 def _link(parts: re.Match[str]) -> str:
     """A link with its references still unresolved, as the text around it is."""
-    href = next((value for key, value in _ATTRIBUTE.findall(parts[1]) if key == "href"), "")
+    href = _as_it_stands(parts[1], "href")
     return parts[2] if _is_told(unescape(href), unescape(parts[2])) else f"[{parts[2]}]({href})"
 
 
