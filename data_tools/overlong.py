@@ -23,7 +23,7 @@ class FittedPair:
 
     messages: list[Message]
     kept: list[int]  # characters kept of each message
-    encoded: Encoded = field(default_factory=Encoded)
+    encoded: Encoded
     shortened: set[int] = field(default_factory=set)
     rule: str = ""  # why its reply cannot be taught
 
@@ -40,19 +40,20 @@ def shorten(text: str, keep: int) -> str:
     return text[:head] + MARKER + text[len(text) - (keep - head) :]
 
 
-def fit_pairs(pairs: Sequence[Sequence[Message]], *, encoder: Encoder, window: int, header: int) -> list[FittedPair]:
+def fit_pairs(
+    pairs: Sequence[tuple[Sequence[Message], Encoded]], *, encoder: Encoder, window: int, header: int
+) -> list[FittedPair]:
     """Shorten the prompt of each pair, from the middle, until its whole reply fits the window beside it.
 
-    `pairs` are messages: perhaps a system's, then a user's and an assistant's. A reply that is too long for any
-    prompt leaves the prompt a quarter of the window; `cut_reply` then spreads it.
+    `pairs` are messages, perhaps a system's, then a user's and an assistant's, with their encoding. A reply that
+    is too long for any prompt leaves the prompt a quarter of the window; `cut_reply` then spreads it.
     """
-    fitted = [FittedPair(list(pair), [len(message.content) for message in pair]) for pair in pairs]
+    fitted = [FittedPair(list(pair), [len(message.content) for message in pair], encoded) for pair, encoded in pairs]
     waiting = fitted
-    while waiting:
+    while waiting := [pair for pair in waiting if _shrink(pair, window=window, header=header)]:
         encodings = encoder.encode([_shortened(pair) for pair in waiting])
         for pair, encoded in zip(waiting, encodings, strict=True):
             pair.encoded = encoded
-        waiting = [pair for pair in waiting if _shrink(pair, window=window, header=header)]
     return fitted
 
 
@@ -65,11 +66,11 @@ def _shortened(pair: FittedPair) -> list[Message]:
 
 def _shrink(pair: FittedPair, *, window: int, header: int) -> bool:
     """Take from the user's text, then from the system's, what the prompt has too much; False where that is done."""
-    if True not in pair.encoded.mask:
+    mask = pair.encoded.mask_array
+    if not mask.any():
         pair.rule = pair.encoded.rejected[-1][1] if pair.encoded.rejected else "no_supervised_reply"
         return False
-    prompt = pair.encoded.mask.index(True)
-    reply = pair.encoded.mask.count(True)
+    prompt, reply = int(mask.argmax()), int(np.count_nonzero(mask))
     allowed = max(window - reply, window // 4, header + 24)
     if prompt <= allowed:
         return False

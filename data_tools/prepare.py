@@ -37,7 +37,7 @@ from data_tools.rules.config import Rules, describe_rules
 from data_tools.shards import write_windows
 from data_tools.split import copies, held_out
 from data_tools.wording import in_words
-from data_tools.workers import Workers, apart, how_many, processes_for, warm_up, workers_for
+from data_tools.workers import Workers, apart, cycles_seldom_sought, how_many, processes_for, warm_up, workers_for
 from templates import InputError
 
 
@@ -74,6 +74,7 @@ def prepare(options: Options) -> dict[str, Any]:
         folder = stack.enter_context(whole_directory(options.out, marker=FILE_NAME))
         made = stack.enter_context(Collected.in_folder(folder))
         pool = stack.enter_context(workers)
+        stack.enter_context(cycles_seldom_sought())
         loaded = time.perf_counter()
         _read(options, pool, made)
         decided = decide(made, options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from data_tools.overlong import cut_reply, fit_pairs
 from templates import Conversation, Encoded, InputError, Message
 from templates.encoder import Encoder
+from templates.parts import Part, PartEncoder
 
 IntArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -82,6 +84,7 @@ class WindowMaker:
         self.rejected: dict[tuple[int, int], str] = {}
         self.changed: dict[tuple[int, int], str] = {}
         self.header = checked_header(encoder, window=window)
+        self._wholes: dict[int, Encoded] = {}
 
     def run(self) -> None:
         """Make all documents, in the order of the conversations: as few for each as its length allows."""
@@ -93,6 +96,7 @@ class WindowMaker:
             elif self.conversations[number].uses_tools:
                 self._reject_replies(number, "longer_than_window")
             else:
+                self._wholes[number] = encoded
                 long += self._plan(number, encoded.turn_ends)
         self.cut(long)
 
@@ -139,9 +143,25 @@ class WindowMaker:
         ]
 
     def _encode(self, pieces: Sequence[Piece]) -> list[Encoded]:
-        return self.encoder.encode(
-            [replace(self.conversations[piece.conversation], messages=tuple(self._messages(piece))) for piece in pieces]
+        parts = {at: part for at, piece in enumerate(pieces) if (part := self._part(piece)) is not None}
+        rest = [piece for at, piece in enumerate(pieces) if at not in parts]
+        encoded = iter(
+            self.encoder.encode(
+                [
+                    replace(self.conversations[piece.conversation], messages=tuple(self._messages(piece)))
+                    for piece in rest
+                ]
+            )
         )
+        cut = dict(zip(parts, _part_encoder(self.encoder).encode(list(parts.values())), strict=True))
+        return [cut[at] if at in cut else next(encoded) for at in range(len(pieces))]
+
+    def _part(self, piece: Piece) -> Part | None:
+        """A piece as a part of its conversation, where that is encoded and the piece repeats none of it as context."""
+        whole = self._wholes.get(piece.conversation)
+        if whole is None or piece.lead < piece.start:
+            return None
+        return Part(self.conversations[piece.conversation], whole, piece.start, piece.end)
 
     def _reject_replies(self, number: int, rule: str) -> None:
         """A conversation with tools is not cut: a piece would lack the calls and answers that its replies stand on."""
@@ -183,7 +203,7 @@ class WindowMaker:
 
     def _cut(self, pieces: list[Piece]) -> None:
         """Encode planned pieces; those that turn out longer than the window give up context, then their last pair."""
-        overlong: list[Piece] = []
+        overlong: list[tuple[Piece, Encoded]] = []
         while pieces:
             too_long: list[Piece] = []
             for piece, encoded in zip(pieces, self._encode(pieces), strict=True):
@@ -196,7 +216,7 @@ class WindowMaker:
                     last = piece.end - 2
                     too_long += (replace(piece, end=last), replace(piece, lead=last, start=last))
                 else:
-                    overlong.append(piece)
+                    overlong.append((piece, encoded))
             pieces = too_long
         self._keep_overlong(overlong)
 
@@ -221,11 +241,11 @@ class WindowMaker:
         bounds = [ends[0] if first else self.header, *ends[first + 1 :: 2]]
         return [end - start for start, end in pairwise(bounds)]
 
-    def _keep_overlong(self, pieces: list[Piece]) -> None:
+    def _keep_overlong(self, overlong: list[tuple[Piece, Encoded]]) -> None:
         """A pair that is longer than a window: shorten its prompt, then let its reply go on in further documents."""
-        pairs = [self._messages(piece) for piece in pieces]
+        pairs = [(self._messages(piece), encoded) for piece, encoded in overlong]
         fitted_pairs = fit_pairs(pairs, encoder=self.encoder, window=self.window, header=self.header)
-        for piece, fitted in zip(pieces, fitted_pairs, strict=True):
+        for (piece, _), fitted in zip(overlong, fitted_pairs, strict=True):
             number, positions = piece.conversation, self._positions(piece)
             if fitted.rule:
                 self.rejected[number, positions[-1]] = fitted.rule
@@ -254,8 +274,14 @@ def checked_header(encoder: Encoder, *, window: int) -> int:
     return header
 
 
+@lru_cache(maxsize=1)
 def header_length(encoder: Encoder) -> int:
     """The tokens that the template writes once, before the first message (its default system prompt, for instance)."""
     pair = [Message(role="user", content="Hello"), Message(role="assistant", content="Hello")]
     once, twice = (len(encoded.ids) for encoded in encoder.encode([pair, pair * 2]))
     return max(0, 2 * once - twice)
+
+
+@lru_cache(maxsize=1)
+def _part_encoder(encoder: Encoder) -> PartEncoder:
+    return PartEncoder(encoder)

@@ -103,6 +103,15 @@ class Encoder:
         """The ids of the control tokens."""
         return list(self._guarded.control_ids.values())
 
+    @property
+    def keeps_whitespace(self) -> bool:
+        """Whether no control token takes the whitespace beside it."""
+        return not (self._guarded.takes_before or self._guarded.takes_after)
+
+    def layout(self, roles: tuple[Role, ...]) -> Layout:
+        """Where the contents of these roles stand. Raises RenderError where the template refuses them."""
+        return self._layout(roles)
+
     def token_bytes(self, ids: Sequence[int]) -> list[bytes]:
         """The bytes that each token stands for; several tokens may share a character between them."""
         pieces = self._tokenizer.convert_ids_to_tokens(list(ids))
@@ -134,6 +143,8 @@ class Encoder:
         `template_rewrites`, `prompt_not_prefix`, `no_stop`, `lone_surrogate`, `contains_stop`, `tokenizer_rewrites`,
         `token_straddles_reply`. Its conversation goes on, with the reply as context.
         """
+        if not conversations:
+            return []
         plans = [self._plan(conversation) for conversation in conversations]
         rows = [plan.row for plan in plans if plan.row is not None]
         all_ids = self._guarded.engine.encode([row.text for row in rows])
@@ -244,7 +255,7 @@ class Encoder:
 
     def _as_read(self, literals: Sequence[str], contents: list[str]) -> tuple[Sequence[str], list[str]]:
         """Both as the tokenizer reads them: control tokens of a few tokenizers take the whitespace beside them."""
-        if self._guarded.takes_before or self._guarded.takes_after:
+        if not self.keeps_whitespace:
             literals, contents = swallow(literals, contents, guarded=self._guarded, spell=self._spell)
         return literals, [self._guarded.canonical(content) for content in contents]
 

@@ -24,14 +24,22 @@ def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str
     """
     changed: set[str] = set()
     given = text
+    seen: tuple[Rule, ...] = ()
+    last: Rule | None = None
     for _ in range(_MOST_PASSES):
-        before = text
-        for rule in _active(rules.text, role, text.isascii()):
+        active = _active(rules.text, role, text.isascii())
+        # Those after the last rule that changed the text have seen it as it is now.
+        enough = last if active == seen else None
+        seen = active
+        last = None
+        for rule in active:
             result = rule.function(text)
             if result != text:
                 changed.add(rule.name)
-                text = result
-        if text == before:
+                text, last = result, rule
+            elif rule is enough and last is None:
+                return text, changed
+        if last is None:
             return text, changed
     return given, set()
 

@@ -93,6 +93,6 @@ def _table(head: str, rows: str) -> str:
 
 def _has_uncommon(html: str) -> bool:
     """Whether it holds characters that a parser drops or changes, or references that it may read otherwise."""
-    if "\r" in html or "\0" in html or ("&#" in html and _BY_NUMBER.search(html)):
+    if "\r" in html or "\0" in html or ("&" in html and "&#" in html and _BY_NUMBER.search(html)):
         return True
     return has_surrogate(html)

@@ -86,15 +86,17 @@ def tidy(text: str) -> str:
     >>> tidy(" one  two \\n three")
     'one two\\nthree'
     """
-    text = _collapsed(text)
-    return (_BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text).strip(" \n")
+    return _collapsed(text).strip(" \n")
 
 
 def _collapsed(text: str) -> str:
     # Looking for a character takes a tenth of the time of looking for a pattern, and most texts have none of these.
     if "  " in text or "\t" in text or "\r" in text or "\f" in text:
         text = _SPACES.sub(" ", text)
-    return _AROUND_BREAK.sub("\n", text) if "\n" in text else text
+    if "\n" not in text:
+        return text
+    text = _AROUND_BREAK.sub("\n", text)
+    return _BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text
 
 
 def code_span(code: str) -> str:
