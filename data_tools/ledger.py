@@ -122,10 +122,10 @@ def reply_lengths(texts: Sequence[str], encoder: Encoder) -> list[int]:
         return []
     pairs = [[question, Message(role="assistant", content=text)] for text in ("Hello", *texts)]
     first, *encoded = encoder.encode(pairs)
-    if not first.ids:
+    if not len(first.id_array):
         return [0] * len(texts)
-    around = first.turn_ends[1] - first.turn_ends[0] - first.mask.count(True)
-    return [one.mask.count(True) or max(0, one.turn_ends[1] - one.turn_ends[0] - around) for one in encoded]
+    around = first.turn_ends[1] - first.turn_ends[0] - first.supervised[1]
+    return [one.supervised[1] or max(0, one.turn_ends[1] - one.turn_ends[0] - around) for one in encoded]
 
 
 def write_ledger(table: pa.Table, path: Path) -> None:

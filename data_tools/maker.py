@@ -7,7 +7,7 @@ import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -39,8 +39,7 @@ class Recipe:
     only_last_turn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """A conversation without its texts: `line` is the length of its line among the texts, `turns` of its ledger."""
 
     source: str

@@ -23,7 +23,7 @@ FORMATS: dict[str, str] = {
 Branches = Literal["main", "all"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawRecord:
     """One value of a dump as it was read: `index` counts the records of `file` from 0.
 

@@ -6,9 +6,9 @@ All is decided on digests of 16 bytes, so that the texts need not be in memory.
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
+from typing import NamedTuple
 
 from data_tools.pieces import piece_of
 from data_tools.records import Record
@@ -20,8 +20,7 @@ _CLOSE = 0.1
 _SIZE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """What the decisions need of a conversation.
 
     `so_far` holds a digest for each message, of the conversation up to and with it; none where it has no messages.

@@ -5,7 +5,16 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from templates.byte_level import bytes_of_piece
-from templates.conversation import Conversation, Message, Messages, Role, as_messages, scalar_values, utf8_length
+from templates.conversation import (
+    Conversation,
+    Message,
+    Messages,
+    Role,
+    as_messages,
+    has_surrogate,
+    scalar_values,
+    utf8_length,
+)
 from templates.encoded import Encoded, Plan, finish, refused
 from templates.errors import InputError
 from templates.fingerprint import Fingerprint, fingerprint_of
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
 # What is not sent along to another process: caches, and what takes seconds to load there.
-_STAYS = ("_layout", "_frame", "_spell", "_tokenizer", "_tool_layout")
+_STAYS = ("_layout", "_frame", "_taught", "_spell", "_tokenizer", "_tool_layout")
 
 
 class Encoder:
@@ -70,6 +79,7 @@ class Encoder:
         self._spell = Speller(self._guarded)
         self._layout = lru_cache(maxsize=4096)(self._new_layout)
         self._frame = lru_cache(maxsize=4096)(self._new_frame)
+        self._taught = lru_cache(maxsize=4096)(self._new_taught)
 
     def choose_engine(self, *, for_copies: bool = True) -> None:
         """Find out now whether the fast engine serves, in this process or for its copies in others alone.
@@ -281,12 +291,21 @@ class Encoder:
         literals, read = self._as_read(layout.literals, contents)
         lengths = list(map(self._guarded.byte_length, read))
         plan.row = self._frame(roles, tuple(literals)).row(read, lengths)
-        for turn, message in enumerate(plan.messages):
-            if message.role == "assistant":
-                rule = self._rule_against(message.content, layout, turn)
-                if rule or read[turn] != contents[turn] or lengths[turn] != utf8_length(contents[turn]):
-                    plan.rules[turn] = rule or "tokenizer_rewrites"
+        for turn, forbids in self._taught(roles):
+            rule = self._rule_against(plan.messages[turn].content, forbids)
+            if rule or read[turn] != contents[turn] or lengths[turn] != utf8_length(contents[turn]):
+                plan.rules[turn] = rule or "tokenizer_rewrites"
         return None
+
+    def _new_taught(self, roles: tuple[Role, ...]) -> list[tuple[int, str]]:
+        """The replies among these roles, each with the rule by which the template forbids teaching it, or nothing."""
+        layout, taught = self._layout(roles), []
+        for turn, role in enumerate(roles):
+            if role == "assistant":
+                is_prefix = layout.prompt_literals[turn] is not None and not layout.opening(turn).strip()
+                stops = layout.literals[turn + 1].startswith(self.stop)
+                taught.append((turn, "prompt_not_prefix" if not is_prefix else "" if stops else "no_stop"))
+        return taught
 
     def _new_frame(self, roles: tuple[Role, ...], literals: tuple[str, ...]) -> Frame:
         """The frame of some roles, whose literals are those of their layout or, as they are read, a little shorter."""
@@ -298,16 +317,14 @@ class Encoder:
             turns.append((begin, (turn + 1, len(self._stop_as_read) if stops else 0)))
         return frame_of(literals, turns, self._spell)
 
-    def _rule_against(self, content: str, layout: Layout, turn: int) -> str | None:
-        """The rule that forbids teaching a reply, as far as its text tells."""
+    def _rule_against(self, content: str, forbids: str) -> str | None:
+        """The rule that forbids teaching a reply, as far as its text and the layout (`forbids`) tell."""
         if not content.strip():
             return "empty_reply"
-        if layout.prompt_literals[turn] is None or layout.opening(turn).strip():
-            return "prompt_not_prefix"
-        if not layout.literals[turn + 1].startswith(self.stop):
-            return "no_stop"
-        if scalar_values(content) != content:
+        if forbids:
+            return forbids
+        if has_surrogate(content):
             return "lone_surrogate"
-        if self.stop_strings and (content + self.stop).find(self.stop) < len(content):
+        if not self._spelled_stop.controls and (content + self.stop).find(self.stop) < len(content):
             return "contains_stop"
         return None

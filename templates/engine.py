@@ -14,6 +14,7 @@ from typing import Any
 import fastokens
 import numpy as np
 import numpy.typing as npt
+import stringzilla
 from tokenizers import Tokenizer
 
 IdArray = npt.NDArray[np.uint32]
@@ -41,7 +42,6 @@ class Engine:
         self._reference = reference
         self._controls = controls
         self._missing_bytes = missing_bytes
-        self._misses_ascii = any(byte < 128 for byte in missing_bytes)
         self._fast: _FastEngine | None = None
         self._chosen, self._serves = False, False
         self._characters = 0
@@ -80,10 +80,7 @@ class Engine:
         return all_ids
 
     def _lacks_tokens(self, text: str) -> bool:
-        if text.isascii() and not self._misses_ascii:
-            return False
-        spelled = text.encode()
-        return len(spelled.translate(None, self._missing_bytes)) < len(spelled)
+        return bool(stringzilla.find_first_of(text, self._missing_bytes) >= 0)
 
     def _encode_reference(self, texts: list[str]) -> list[IdArray]:
         return [

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import stringzilla
 from tokenizers import Tokenizer
 
 from templates.byte_level import letters
@@ -61,18 +62,16 @@ class GuardedTokenizer:
 
     def byte_length(self, content: str) -> int:
         """How many UTF-8 bytes the tokens of a content cover."""
-        if content.isascii() and not self._misses_ascii:
+        if content.isascii() and stringzilla.find_first_of(content, self._missing_ascii) < 0:
             return len(content)
         return len(content.encode().translate(None, self.missing_bytes))
 
     @cached_property
-    def _misses_ascii(self) -> bool:
-        return any(byte < 128 for byte in self.missing_bytes)
+    def _missing_ascii(self) -> bytes:
+        return bytes(byte for byte in self.missing_bytes if byte < 128)
 
     def reads_exactly(self, content: str) -> bool:
         """Whether the tokens of a content decode to it."""
-        if content.isascii() and not self._misses_ascii:
-            return True
         return self.canonical(content) == content and self.byte_length(content) == utf8_length(content)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
@@ -85,7 +84,7 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
     spec = json.loads(backend.to_str())
     secret = secrets.token_hex(8)
     controls = [token for token in spec["added_tokens"] if _is_control(token)]
-    spelled = {token["content"]: f"\ue8f0{secret}x{token['id']:x}\ue8f1" for token in controls}
+    spelled = {token["content"]: f"<{secret}x{token['id']:x}>" for token in controls}
     metaspace = _is_metaspace(spec)
     lengths = _byte_lengths(spec, metaspace=metaspace)
     tokenizer = Tokenizer.from_str(json.dumps(_respell(spec, spelled), ensure_ascii=False))

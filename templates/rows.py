@@ -48,8 +48,7 @@ class Frame:
         return Row("".join(parts), byte_lengths, self)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One conversation's text in secret spelling, and the bytes of each content in it."""
 
     text: str
@@ -57,8 +56,7 @@ class Row:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where the points of a row fell: token indices, whether a token begins exactly there, and the row's soundness."""
 
     tokens: list[int]

@@ -5,6 +5,7 @@ Korean character) on, spaces left out. Two conversations are as similar as their
 the signatures.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -68,7 +69,7 @@ def signature(texts: Sequence[Comparable]) -> bytes:
     """The MinHash of a conversation, whatever its capitals and spaces: 128 numbers of 32 bits."""
     hashes = shingles(texts)
     matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, [0, len(hashes)], HASHES, _SEED)
-    return np.array(matrix.to_rows()[0], dtype=np.uint32).tobytes()
+    return array("I", matrix.to_rows()[0]).tobytes()
 
 
 def shingles(texts: Sequence[Comparable]) -> Hashes:
@@ -93,7 +94,7 @@ def _word_starts(text: bytes) -> npt.NDArray[np.intp]:
     octets = np.frombuffer(b" " + text + b" ", dtype=np.uint8)
     spaces = np.flatnonzero(octets <= LAST_SPACE)
     # the k-th space, from 0 on, has k before it, the first of which was added here
-    starts = (spaces - np.arange(len(spaces)))[:-1][np.diff(spaces) > 1]
+    starts = (spaces - np.arange(len(spaces)))[:-1][spaces[1:] - spaces[:-1] > 1]
     if text.isascii():
         return starts
     solid = octets[octets > LAST_SPACE]

@@ -7,6 +7,9 @@ from typing import BinaryIO
 from templates import InputError
 
 _SAMPLE = 1 << 18
+# Text is read to the end of a line where one is near: few lines hold characters that make a long text of wide ones, and
+# a record of JSON Lines is then whole.
+_NEAR = 1 << 16
 # Longer marks first: UTF-32's begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -48,6 +51,7 @@ class TextReader:
                 return self.beginning
         while True:
             data = self._stream.read(size)
+            data += self._stream.readline(_NEAR)
             text = self._decode(data, last=not data)
             if text or not data:
                 return text

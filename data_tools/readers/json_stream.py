@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn, Protocol
 from data_tools.readers.encoding import DAMAGED
 from templates import InputError
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 12
 _MOST = 1 << 28
 _KEPT = 2000
 # Deeper values cannot be sent to another process; no dump comes near it.

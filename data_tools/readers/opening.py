@@ -102,7 +102,7 @@ def open_source(source: Source, report: Report) -> Iterator["io.BufferedReader[i
         if source.member:
             archive = stack.enter_context(zipfile.ZipFile(stream))
             stream = cast("BinaryIO", stack.enter_context(archive.open(source.member)))
-        buffered: io.BufferedReader[io.RawIOBase] = io.BufferedReader(cast("io.RawIOBase", stream))
+        buffered: io.BufferedReader[io.RawIOBase] = io.BufferedReader(cast("io.RawIOBase", stream), 1 << 18)
         head = buffered.peek(4)[:4]
         if head.startswith((_GZIP, _ZSTD)):
             unpacked = _unpack(buffered, zstd=head == _ZSTD)
@@ -125,7 +125,7 @@ def _unpack(packed: BinaryIO, *, zstd: bool) -> BinaryIO:
 class _Counted(io.RawIOBase):
     """A file that reports how much of it was read."""
 
-    def __init__(self, file: BinaryIO, report: Report) -> None:
+    def __init__(self, file: io.BufferedReader, report: Report) -> None:
         self.file, self.report, self.total = file, report, 0
 
     def readable(self) -> bool:
@@ -141,11 +141,10 @@ class _Counted(io.RawIOBase):
         return self.file.tell()
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        data = self.file.read(len(buffer))
-        buffer[: len(data)] = data
-        self.total += len(data)
-        self.report(len(data))
-        return len(data)
+        count = self.file.readinto(buffer)
+        self.total += count
+        self.report(count)
+        return count
 
 
 class _Limited(io.RawIOBase):

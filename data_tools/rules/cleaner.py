@@ -1,12 +1,12 @@
 """Cleaning of a turn and of a record by the rules that are on. Cleaning twice equals cleaning once."""
 
 from collections import Counter
-from functools import lru_cache
 
 from data_tools.records import Record
+from data_tools.rules.characters import is_plain
 from data_tools.rules.config import Rules
 from data_tools.rules.rejections import rejection
-from data_tools.rules.text import RULES, Rule
+from data_tools.rules.text import Rule
 from templates import Role
 
 DEFAULT_RULES = Rules()
@@ -27,7 +27,7 @@ def clean_text(text: str, role: Role, rules: Rules = DEFAULT_RULES) -> tuple[str
     seen: tuple[Rule, ...] = ()
     last: Rule | None = None
     for _ in range(_MOST_PASSES):
-        active = _active(rules.text, role, text.isascii())
+        active = rules.chosen[role, is_plain(text)]
         # Those after the last rule that changed the text have seen it as it is now.
         enough = last if active == seen else None
         seen = active
@@ -60,9 +60,3 @@ def clean_record(record: Record, rules: Rules = DEFAULT_RULES) -> Counter[str]:
         for phrase in phrases:
             counts[PHRASE + phrase] += 1
     return counts
-
-
-@lru_cache(maxsize=32)
-def _active(text_rules: tuple[tuple[str, tuple[Role, ...]], ...], role: Role, is_ascii: bool) -> tuple[Rule, ...]:
-    roles_of = dict(text_rules)
-    return tuple(rule for rule in RULES if role in roles_of[rule.name] and (rule.in_ascii or not is_ascii))

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from data_tools.rules.blocked import read_phrases
-from data_tools.rules.text import RULES
+from data_tools.rules.text import RULES, Rule
 from templates import ROLES, InputError, Role
 
 Roles = tuple[Role, ...]
@@ -36,6 +37,16 @@ class Rules:
     unknown_language: Literal["keep", "reject"] = "keep"
     near_duplicate: float = 0.0
     evaluation_questions: tuple[str, ...] = ()
+
+    @cached_property
+    def chosen(self) -> dict[tuple[Role, bool], tuple[Rule, ...]]:
+        """The rules that clean a role's turns, in their order: for plain texts (True), and for all others."""
+        roles_of = dict(self.text)
+        return {
+            (role, plain): tuple(rule for rule in RULES if role in roles_of[rule.name] and (rule.in_plain or not plain))
+            for role in ROLES
+            for plain in (True, False)
+        }
 
 
 def load_rules(path: Path | None) -> Rules:

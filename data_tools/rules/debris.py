@@ -2,6 +2,8 @@
 
 import re
 
+import stringzilla
+
 # A counter that the page shows beside an edited message: at the start nothing but the text follows it ("2 / 2I want"),
 # so a space ("1 / 2 of people"), a digit, an operator or a single letter ("1 / 2x = 3") leaves it alone.
 _COUNTER_BEFORE = re.compile(r"\s*(\d{1,3}) / (\d{1,3})(?=\n|\Z|I\b|[^\W\d_]{2}|[^\x00-\x7f]|[\"'`#<\[{(@/$!?&])")
@@ -20,6 +22,8 @@ def variant_counter(text: str) -> str:
     >>> variant_counter("2 / 2I want a plan"), variant_counter("1 / 2 of people agree")
     ('I want a plan', '1 / 2 of people agree')
     """
+    if not _holds(text, " / "):
+        return text
     start, end = 0, len(text)
     while (found := _COUNTER_BEFORE.match(text, start)) and 1 <= int(found[1]) <= int(found[2]):
         start = found.end()
@@ -38,10 +42,15 @@ def interface_debris(text: str) -> str:
     >>> interface_debris("continueShare Prompt"), interface_debris("A poem.\\nCopy120 chars / 20 words")
     ('continue', 'A poem.\\n')
     """
-    if "Copy" in text:
+    if _holds(text, "Copy"):
         text = _COPY_COUNTS.sub("", text) if " chars / " in text else text
         text = _COPY_CODE.sub(r"\1", text) if _COPY_CODE_ENDS.search(text) else text
     return _without_share_prompt(text) if text.rstrip().endswith(_SHARE_PROMPT) else text
+
+
+def _holds(text: str, words: str) -> bool:
+    """Whether words are in a text, told in ASCII in a seventh of the time."""
+    return bool(stringzilla.find(text, words) >= 0) if text.isascii() else words in text
 
 
 def _without_share_prompt(text: str) -> str:

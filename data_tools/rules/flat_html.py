@@ -4,10 +4,16 @@ A parser would read it as one pattern a block does, so it need not be parsed, wr
 """
 
 import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+import stringzilla
 
 from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item, table, table_cell
 from data_tools.rules.markdown_inline import RUN, as_text, tidy, unescaped
 from templates.conversation import has_surrogate
+
+Written: TypeAlias = Callable[[str], str]
 
 _ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
 _ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
@@ -43,41 +49,47 @@ def flat_markdown(html: str) -> str | None:
     opening, end = _OPENING.match(html), html.rfind(_CLOSING)
     if opening is None or html[end + len(_CLOSING) :].strip(" \n") or _has_uncommon(html):
         return None
-    blocks = [_block(found) for found in _BLOCK.findall(html, opening.end(), end)]
+    written = _spaced if _has_wide_space(html) else _single_spaced
+    blocks = [_block(found, written) for found in _BLOCK.findall(html, opening.end(), end)]
     return None if None in blocks else "\n\n".join(filter(None, blocks))
 
 
-def _block(found: tuple[str, ...]) -> str | None:
-    """The markdown of what the pattern found; None where that is no block."""
+def _block(found: tuple[str, ...], written: Written) -> str | None:
+    """The markdown of what the pattern found; None where that is no block. `written` gives the text of a run."""
     text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line, other = found
     if kind:
-        return _list(items, number=int(start or 1) if kind == "ol" else None)
+        return _list(items, written, number=int(start or 1) if kind == "ol" else None)
     if level:
-        return _heading(level, title)
+        text = written(title)
+        return heading(level, text) if text else ""
     if pre:
         return _code(bar, attributes, code)
     if head:
-        return _table(head, rows)
+        return _table(head, rows, written)
     if line:
         return "---"
-    return None if other else tidy(as_text(text))
+    return None if other else written(text)
 
 
-def _list(items: str, *, number: int | None) -> str:
+def _spaced(run: str) -> str:
+    return tidy(as_text(run))
+
+
+def _single_spaced(run: str) -> str:
+    text = as_text(run)
+    return tidy(text) if "\n" in text else text.strip(" ")
+
+
+def _list(items: str, written: Written, *, number: int | None) -> str:
     """A list of items, blank lines between them where one holds a paragraph."""
-    written, gap = [], "\n"
+    lines, gap = [], "\n"
     for item in _BETWEEN_ITEMS.split(items.strip("\n")[len("<li>") : -len("</li>")]):
         is_paragraph = "<p>" in item
-        text = tidy(as_text(item.strip("\n")[len("<p>") : -len("</p>")] if is_paragraph else item))
+        text = written(item.strip("\n")[len("<p>") : -len("</p>")] if is_paragraph else item)
         gap = "\n\n" if is_paragraph and text else gap
-        written.append(list_item(text, number))
+        lines.append(list_item(text, number))
         number = number if number is None else number + 1
-    return gap.join(written)
-
-
-def _heading(level: str, title: str) -> str:
-    text = tidy(as_text(title))
-    return heading(level, text) if text else ""
+    return gap.join(lines)
 
 
 def _code(bar: str, attributes: str, code: str) -> str:
@@ -85,14 +97,23 @@ def _code(bar: str, attributes: str, code: str) -> str:
     return fenced(unescaped(shown), language=language_of(attributes), header=unescaped(bar))
 
 
-def _table(head: str, rows: str) -> str:
+def _table(head: str, rows: str, written: Written) -> str:
     lines = [head, *rows.split("</tr>")[:-1]]
-    cells = [[table_cell(tidy(as_text(text))) for text in _CELL.findall(line)] for line in lines]
+    cells = [[table_cell(written(text)) for text in _CELL.findall(line)] for line in lines]
     return table(cells, ["---"] * len(cells[0]))
 
 
 def _has_uncommon(html: str) -> bool:
     """Whether it holds characters that a parser drops or changes, or references that it may read otherwise."""
-    if "\r" in html or "\0" in html or ("&" in html and "&#" in html and _BY_NUMBER.search(html)):
-        return True
-    return has_surrogate(html)
+    if html.isascii():
+        if stringzilla.find_first_of(html, "\r\0") >= 0:
+            return True
+        return stringzilla.find(html, "&#") >= 0 and _BY_NUMBER.search(html) is not None
+    return "\r" in html or "\0" in html or _BY_NUMBER.search(html) is not None or has_surrogate(html)
+
+
+def _has_wide_space(html: str) -> bool:
+    """Whether there may be more than single spaces and line breaks between its words."""
+    if html.isascii() and stringzilla.find(html, "  ") < 0 and stringzilla.find_first_of(html, "\t\f") < 0:
+        return bool(stringzilla.find(html, "&Tab") >= 0)
+    return True

@@ -29,8 +29,8 @@ def outer_whitespace(text: str) -> str:
 class Rule(NamedTuple):
     """A cleaning rule: the roles whose turns it may change, and whether it is on unless a rules file says otherwise.
 
-    `version` is raised whenever the rule's result changes; the manifest records it. `in_ascii`: it may find
-    something in a text of ASCII alone.
+    `version` is raised whenever the rule's result changes; the manifest records it. `in_plain`: it may find
+    something in a plain text (`is_plain`).
     """
 
     name: str
@@ -38,20 +38,20 @@ class Rule(NamedTuple):
     roles: tuple[Role, ...]
     function: Callable[[str], str]
     on: bool = True
-    in_ascii: bool = True
+    in_plain: bool = True
 
 
 # Broken unicode is mended while the control characters are there that it is made of. HTML comes early, since the
 # markdown that it becomes is looked through in less time.
 RULES = (
-    Rule("lone_surrogates", 1, _ANYONE, lone_surrogates, in_ascii=False),
-    Rule("broken_unicode", 1, _ANYONE, broken_unicode, on=False, in_ascii=False),
+    Rule("lone_surrogates", 1, _ANYONE, lone_surrogates, in_plain=False),
+    Rule("broken_unicode", 1, _ANYONE, broken_unicode, on=False),
     Rule("html_reply", 2, ("assistant",), html_reply),
-    Rule("line_endings", 1, _ANYONE, line_endings),
-    Rule("control_characters", 1, _ANYONE, control_characters),
-    Rule("zero_width", 2, _ANYONE, zero_width, in_ascii=False),
-    Rule("symbol_bullets", 1, _ANYONE, symbol_bullets, in_ascii=False),
-    Rule("composed_unicode", 1, _ANYONE, composed_unicode, on=False, in_ascii=False),
+    Rule("line_endings", 1, _ANYONE, line_endings, in_plain=False),
+    Rule("control_characters", 1, _ANYONE, control_characters, in_plain=False),
+    Rule("zero_width", 2, _ANYONE, zero_width, in_plain=False),
+    Rule("symbol_bullets", 1, _ANYONE, symbol_bullets, in_plain=False),
+    Rule("composed_unicode", 1, _ANYONE, composed_unicode, on=False),
     Rule("interface_debris", 2, ("user", "assistant"), interface_debris),
     Rule("variant_counter", 1, ("user",), variant_counter),
     Rule("mask_email", 1, _ANYONE, mask_email, on=False),
