@@ -16,7 +16,7 @@ from data_tools.workers import Workers
 # Where the windows are less full than this, some documents are cut once more; mixed dumps seldom need it.
 FULL_ENOUGH = 0.9975
 # Documents that one job cuts.
-_BATCH = 256
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)

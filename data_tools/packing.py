@@ -73,22 +73,22 @@ class _Cutter:
         self.pairs = pairs
         self.headers = [length - sum(of_one) for length, of_one in zip(lengths, pairs, strict=True)]
         self.cuts: dict[int, list[int]] = {}
-        self.wholes, self.beginnings = _ByLength(), _ByLength()
         self.offered: set[_Part] = set()
+        self.wholes, self.beginnings = _ByLength(self.offered), _ByLength(self.offered)
         for document in range(len(lengths)):
             self._offer(document, 0, len(pairs[document]))
 
     def fill_window(self, window: int) -> bool:
         """Fill the next window; False where no part is left."""
-        length = self._longest(self.wholes, window)
+        length = self.wholes.longest(window)
         if length < 0:
             return False
         first = self._take(length)
         room, alone = window - length, True
         while room > _FULL:
-            length = self._longest(self.wholes, room)
+            length = self.wholes.longest(room)
             if room - length > _FULL:
-                beginning = self._longest(self.beginnings, room, at_least=room - _FULL)
+                beginning = self.beginnings.longest(room, at_least=max(0, room - _FULL))
                 if beginning >= 0:
                     self._take_beginning(beginning)
                     return True
@@ -108,10 +108,11 @@ class _Cutter:
             if length < 0:
                 break
             rest = room - length
+            least = max(0, rest - _FULL)
             for offers in (self.wholes, self.beginnings):
-                if self._longest(offers, rest, at_least=rest - _FULL) >= 0:
+                if offers.has_any(least, rest) and offers.longest(rest, at_least=least) >= 0:
                     return length
-            length = self._longest(self.wholes, length - 1)
+            length = self.wholes.longest(length - 1)
         return -1
 
     def _offer(self, document: int, first: int, end: int) -> None:
@@ -123,14 +124,6 @@ class _Cutter:
             if pair + 1 < end:
                 self.beginnings.add(length, (part, pair + 1))
         self.wholes.add(length, (part, end))
-
-    def _longest(self, offers: "_ByLength", most: int, *, at_least: int = 0) -> int:
-        """The greatest length up to `most` at which a part that is left is offered, or -1."""
-        while (length := offers.longest(most)) >= max(0, at_least):
-            if offers.last(length)[0] in self.offered:
-                return length
-            offers.take(length)
-        return -1
 
     def _take(self, length: int) -> "_Part":
         part, _ = self.wholes.take(length)
@@ -163,24 +156,37 @@ _Part = tuple[int, int, int]
 
 
 class _ByLength:
-    """What is offered at each length; the lengths are bits of one number, so that the next lower is found at once."""
+    """What is offered at each length, of the parts that are left.
 
-    def __init__(self) -> None:
+    The lengths are bits of one number, so that the next lower is found at once.
+    """
+
+    def __init__(self, left: "set[_Part]") -> None:
+        self._left = left
         self._at: dict[int, list[tuple[_Part, int]]] = defaultdict(list)
         self._bits = 0
 
     def add(self, length: int, offer: tuple[_Part, int]) -> None:
         """Offer something at a length."""
-        self._at[length].append(offer)
-        self._bits |= 1 << length
+        offers = self._at[length]
+        if not offers:
+            self._bits |= 1 << length
+        offers.append(offer)
 
-    def longest(self, most: int) -> int:
-        """The greatest length up to `most` at which there are offers, or -1."""
-        return (self._bits & ((2 << most) - 1)).bit_length() - 1 if most >= 0 else -1
+    def longest(self, most: int, *, at_least: int = 0) -> int:
+        """The greatest length up to `most` at which a part that is left is offered, or -1."""
+        if most < 0:
+            return -1
+        below = (2 << most) - 1
+        while (length := (self._bits & below).bit_length() - 1) >= at_least:
+            if self._at[length][-1][0] in self._left:
+                return length
+            self.take(length)
+        return -1
 
-    def last(self, length: int) -> tuple[_Part, int]:
-        """The last offer at a length."""
-        return self._at[length][-1]
+    def has_any(self, least: int, most: int) -> bool:
+        """Whether there may be offers from one length to another."""
+        return self._bits >> least & ((2 << most - least) - 1) != 0
 
     def take(self, length: int) -> tuple[_Part, int]:
         """The last offer at a length, which is gone then."""

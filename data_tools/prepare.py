@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -77,6 +78,8 @@ def prepare(options: Options) -> dict[str, Any]:
         stack.enter_context(cycles_seldom_sought())
         loaded = time.perf_counter()
         _read(options, pool, made)
+        # the inputs' digests, while the other processes are at rest
+        inputs = stack.enter_context(ThreadPoolExecutor(1)).submit(describe_inputs, options.inputs)
         decided = decide(made, options)
         parts = {
             name: fit(made, decided.numbers(name), pool, window=options.window, seed=options.seed) for name in PARTS
@@ -85,6 +88,7 @@ def prepare(options: Options) -> dict[str, Any]:
             made.ledger, turns=[one.turns for one in made.summaries], rejected=decided.rules, parts=decided.parts
         )
         manifest = describe(parts, ledger, made, options=options, encoder=encoder)
+        manifest["inputs"] = inputs.result()
         manifest["seconds_loading"] = round(loaded - began, 2)
         manifest["seconds"] = round(time.perf_counter() - began, 2)
         write(folder, parts, ledger, manifest, made=made, filtered=decided.filtered)
@@ -194,7 +198,6 @@ def describe(
         "rejected": rejected_by_rule(ledger),
         "cleaning": describe_cleaning(made.changed),
         "rules": describe_rules(options.rules),
-        "inputs": describe_inputs(options.inputs),
         "options": asked | {"inputs": [str(path) for path in options.inputs]},
         "versions": versions(),
     }

@@ -89,10 +89,11 @@ class WindowMaker:
     def run(self) -> None:
         """Make all documents, in the order of the conversations: as few for each as its length allows."""
         long: list[Piece] = []
-        numbers = range(len(self.conversations))
-        for number, encoded in zip(numbers, self._encode([self._whole(number) for number in numbers]), strict=True):
+        wholes = [self._whole(number) for number in range(len(self.conversations))]
+        encodings = self.encoder.encode([self._conversation_of(piece) for piece in wholes])
+        for number, (piece, encoded) in enumerate(zip(wholes, encodings, strict=True)):
             if len(encoded.id_array) <= self.window:
-                self._keep(self._whole(number), encoded)
+                self._keep(piece, encoded)
             elif self.conversations[number].uses_tools:
                 self._reject_replies(number, "longer_than_window")
             else:
@@ -142,17 +143,17 @@ class WindowMaker:
             for position in self._positions(piece)
         ]
 
+    def _conversation_of(self, piece: Piece) -> Conversation:
+        conversation = self.conversations[piece.conversation]
+        is_whole = piece.lead == piece.start == self._system_length(piece.conversation)
+        if is_whole and piece.end == len(conversation.messages):
+            return conversation
+        return replace(conversation, messages=tuple(self._messages(piece)))
+
     def _encode(self, pieces: Sequence[Piece]) -> list[Encoded]:
         parts = {at: part for at, piece in enumerate(pieces) if (part := self._part(piece)) is not None}
         rest = [piece for at, piece in enumerate(pieces) if at not in parts]
-        encoded = iter(
-            self.encoder.encode(
-                [
-                    replace(self.conversations[piece.conversation], messages=tuple(self._messages(piece)))
-                    for piece in rest
-                ]
-            )
-        )
+        encoded = iter(self.encoder.encode([self._conversation_of(piece) for piece in rest]))
         cut = dict(zip(parts, _part_encoder(self.encoder).encode(list(parts.values())), strict=True))
         return [cut[at] if at in cut else next(encoded) for at in range(len(pieces))]
 

@@ -36,4 +36,4 @@ def _turn(index: int, item: object) -> Turn:
         return Turn(index, None, text or "", "unknown_role")
     if text is None:
         return Turn(index, role, "", "not_text")
-    return Turn(index, role, text, train=flag_of(item), is_call=is_call(item["from"]))
+    return Turn(index, role, text, train=flag_of(item), is_call=role == "tool" and is_call(item["from"]))

@@ -22,7 +22,9 @@ def role_of(spelling: object) -> Role | None:
     >>> role_of(" Human"), role_of("narrator")
     ('user', None)
     """
-    return ROLE_SPELLINGS.get(spelling.strip().lower()) if isinstance(spelling, str) else None
+    if not isinstance(spelling, str):
+        return None
+    return ROLE_SPELLINGS.get(spelling) or ROLE_SPELLINGS.get(spelling.strip().lower())
 
 
 def text_of(content: object) -> str | None:

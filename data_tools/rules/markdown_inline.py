@@ -52,17 +52,16 @@ def as_text(run: str) -> str:
     >>> as_text("Use <strong>one</strong> <code>x &lt; y</code>")
     'Use **one** `x < y`'
     """
-    return unescaped(as_marks(run))
+    text = _as_marks(run) if "<" in run else run
+    return unescaped(text) if "&" in text else text
 
 
-def as_marks(run: str) -> str:
+def _as_marks(run: str) -> str:
     """A run of text with the tags of tight emphasis and code in it as their marks.
 
-    >>> as_marks("Use <strong>one</strong> <code>x &lt; y</code>")
+    >>> _as_marks("Use <strong>one</strong> <code>x &lt; y</code>")
     'Use **one** `x &lt; y`'
     """
-    if "<" not in run:
-        return run
     if "<a " in run:
         run = _LINK_PARTS.sub(_link, run)
     run = run.replace("<strong>", "**").replace("</strong>", "**").replace("<em>", "*").replace("</em>", "*")
