@@ -17,6 +17,9 @@ Written: TypeAlias = Callable[[str], str]
 
 _ATTRIBUTES = r'(?: [a-z-]++="[^"<>&]*+")*+'
 _ITEM = rf"<li>(?:\n?<p>(?:{RUN})*+</p>\n?|(?:{RUN})*+)</li>\n?"
+_SHORT = rf"<li>(?:{RUN})*+</li>\n?"
+# An item, perhaps with a list of such items in it.
+_NESTING = rf"<li>(?:{RUN})*+(?:<ul>\n?(?:{_SHORT})++</ul>\n?|<ol>\n?(?:{_SHORT})++</ol>\n?)?+</li>\n?"
 _ROW = rf"<tr>\n?(?:(?:<td>(?:{RUN})*+</td>|<th>(?:{RUN})*+</th>)\n?)++</tr>\n?"
 _OPENING = re.compile(rf"[ \n]*+<div{_ATTRIBUTES}>[ \n]*+")
 _CLOSING = "</div>"
@@ -30,9 +33,11 @@ _BLOCK = re.compile(
     rf"((?:[^<]++|</?span{_ATTRIBUTES}>)*+)</code></div></div></pre>[ \n]*+"
     rf"|<table>\n?<thead>\n?({_ROW})</thead>\n?<tbody>\n?((?:{_ROW})*+)</tbody>\n?</table>[ \n]*+"
     r"|<(hr)(?: ?/)?>[ \n]*+"
+    rf'|<(ul|ol)(?: start="(\d{{1,9}})")?+>\n?((?:{_NESTING})++)</\14>[ \n]*+'
     r"|(.+)",
     re.DOTALL,
 )
+_NESTED = re.compile(rf"<li>((?:{RUN})*+)(?:<([uo]l)>\n?((?:{_SHORT})++)</[uo]l>\n?)?+</li>\n?")
 _CELL = re.compile(r"<t[hd]>(.*?)</t[hd]>", re.DOTALL)
 _BETWEEN_ITEMS = re.compile(r"</li>\n?<li>")
 _COLOUR = re.compile("</?span[^>]*>")
@@ -56,7 +61,8 @@ def flat_markdown(html: str) -> str | None:
 
 def _block(found: tuple[str, ...], written: Written) -> str | None:
     """The markdown of what the pattern found; None where that is no block. `written` gives the text of a run."""
-    text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line, other = found
+    text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line = found[:13]
+    outer, first, nesting, other = found[13:]
     if kind:
         return _list(items, written, number=int(start or 1) if kind == "ol" else None)
     if level:
@@ -66,9 +72,9 @@ def _block(found: tuple[str, ...], written: Written) -> str | None:
         return _code(bar, attributes, code)
     if head:
         return _table(head, rows, written)
-    if line:
-        return "---"
-    return None if other else written(text)
+    if outer:
+        return _nested_list(nesting, written, number=int(first or 1) if outer == "ol" else None)
+    return "---" if line else None if other else written(text)
 
 
 def _spaced(run: str) -> str:
@@ -90,6 +96,18 @@ def _list(items: str, written: Written, *, number: int | None) -> str:
         lines.append(list_item(text, number))
         number = number if number is None else number + 1
     return gap.join(lines)
+
+
+def _nested_list(items: str, written: Written, *, number: int | None) -> str:
+    """A list of items, with lists in some of them."""
+    lines = []
+    for run, kind, inner in _NESTED.findall(items):
+        text = written(run)
+        if inner:
+            text = f"{text}\n{_list(inner, written, number=1 if kind == 'ol' else None)}".strip("\n")
+        lines.append(list_item(text, number))
+        number = number if number is None else number + 1
+    return "\n".join(lines)
 
 
 def _code(bar: str, attributes: str, code: str) -> str:

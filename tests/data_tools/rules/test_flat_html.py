@@ -20,6 +20,7 @@ ODD = st.characters() | st.sampled_from(
     ["<br>", "</div>", "</td>", "</th><td>", "<p>", "</p>", "<li>", "&#1;", "`", "<ul><li>b</li></ul>"]
 )
 
+NEWLINES = st.sampled_from(["", "\n"])
 ROWS = st.sampled_from("hd")
 HREFS = st.sampled_from(["", "a", "mailto:a", "https://a.b/?c=1&amp;lt;=2", "*", "(", "é"])
 
@@ -30,7 +31,12 @@ def blocks_of(texts: st.SearchStrategy[str], marked: st.SearchStrategy[str]) -> 
     link = st.builds('<a target="_blank" href="{}" class="x">{}</a>'.format, HREFS, marked)
     run = st.lists(texts | emphasis | link, max_size=5).map("".join)
     item = st.builds("<li>{}</li>".format, run | st.builds("<p>{}</p>".format, run))
-    items = st.builds(str.join, st.sampled_from(["", "\n"]), st.lists(item, min_size=1, max_size=4))
+    short = st.lists(st.builds("<li>{}</li>\n".format, run), min_size=1, max_size=3).map("".join)
+    nesting = st.builds("<li>{0}{3}<{1}>{2}</{1}>{3}</li>".format, run, st.sampled_from(["ul", "ol"]), short, NEWLINES)
+    items = st.builds(str.join, NEWLINES, st.lists(item, min_size=1, max_size=4))
+    nested = st.builds(
+        str.join, NEWLINES, st.lists(st.builds("<li>{}</li>".format, run) | nesting, min_size=1, max_size=4)
+    )
     cells = st.lists(run, min_size=1, max_size=3)
     row = st.builds(lambda of, texts: f"<tr>\n{''.join(f'<t{of}>{text}</t{of}>' for text in texts)}</tr>", ROWS, cells)
     rows = st.builds(str.join, st.sampled_from(["", "\n"]), st.lists(row, max_size=3))
@@ -40,8 +46,8 @@ def blocks_of(texts: st.SearchStrategy[str], marked: st.SearchStrategy[str]) -> 
         st.builds("<h{0}>{1}</h{0}>\n".format, st.integers(1, 6), run),
         st.builds("<table>\n<thead>{}\n</thead>\n<tbody>\n{}</tbody></table>".format, row, rows),
         st.sampled_from(["<hr>", "<hr />\n"]),
-        st.builds("<ul>\n{}\n</ul>".format, items),
-        st.builds("<ol{}>{}</ol>\n".format, st.sampled_from(["", ' start="7"']), items),
+        st.builds("<ul>\n{}\n</ul>".format, items | nested),
+        st.builds("<ol{}>{}</ol>\n".format, st.sampled_from(["", ' start="7"']), items | nested),
         st.builds(
             lambda name, code: CODE.format(bar=BAR.format(name), name=name, code=code),
             st.sampled_from(["", "python"]),
