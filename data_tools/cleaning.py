@@ -15,7 +15,7 @@ from data_tools.rules.roles import repair
 from data_tools.workers import how_many, workers_for
 from templates import Conversation
 
-_BATCH = 128
+_BATCH = 192
 
 Batch = tuple[list[Record], Counter[str]]
 

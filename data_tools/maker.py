@@ -110,7 +110,11 @@ class Maker:
             ledger.add(record, fate=fates.get(id(record)))
         ledger.count_rejected_tokens(self.encoder)
         lines = [conversation_line(record.conversation) if record.messages else b"" for record in records]
-        summaries = [self._summary(record, len(line)) for record, line in zip(records, lines, strict=True)]
+        features = features_of(records, self.filters)
+        summaries = [
+            Summary(record.source, keys_of(record, seed=self.recipe.seed), its_features, len(line), len(record.turns))
+            for record, its_features, line in zip(records, features, lines, strict=True)
+        ]
         return Made(summaries, documents, b"".join(lines), ledger.batch(), changed)
 
     def cut(self, job: CutJob) -> Documents:
@@ -134,7 +138,3 @@ class Maker:
             overlap=self.recipe.overlap,
             only_last=self.recipe.only_last_turn,
         )
-
-    def _summary(self, record: Record, line: int) -> Summary:
-        keys = keys_of(record, seed=self.recipe.seed)
-        return Summary(record.source, keys, features_of(record, self.filters), line, len(record.turns))

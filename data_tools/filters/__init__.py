@@ -4,7 +4,8 @@ A filter works in two steps, so that dumps of any size stream through it: `featu
 conversation, in any process; `decide` sees all values in input order, in one process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 from data_tools.records import Record
@@ -21,8 +22,8 @@ class Verdict(NamedTuple):
 class Filter(Protocol):
     """One filter. Its values are small, and can be pickled."""
 
-    def features(self, record: Record) -> Any:  # noqa: ANN401
-        """What the decision needs of a conversation that has messages."""
+    def features(self, records: Sequence[Record]) -> Sequence[Any]:
+        """What the decision needs of each conversation; all have messages."""
 
     def decide(self, values: Sequence[Any]) -> list[Verdict | None]:
         """For each value, in input order, why its conversation is rejected, or None."""
@@ -53,9 +54,12 @@ def filters_of(rules: Rules) -> list[Filter]:
     return chosen
 
 
-def features_of(record: Record, filters: Sequence[Filter]) -> tuple[Any, ...] | None:
-    """One value for each filter; None for a conversation that has nothing left to decide about."""
-    return tuple(one.features(record) for one in filters) if record.messages else None
+def features_of(records: Sequence[Record], filters: Sequence[Filter]) -> list[tuple[Any, ...] | None]:
+    """One value for each filter, of each conversation; None for one that has nothing left to decide about."""
+    members = [record for record in records if record.messages]
+    values = [one.features(members) for one in filters]
+    rows: Iterator[tuple[Any, ...]] = zip(*values, strict=True) if filters else repeat(())
+    return [next(rows) if record.messages else None for record in records]
 
 
 def decide_all(rows: Sequence[tuple[Any, ...] | None], filters: Sequence[Filter]) -> list[Verdict | None]:
@@ -75,7 +79,7 @@ def decide_all(rows: Sequence[tuple[Any, ...] | None], filters: Sequence[Filter]
 
 def reject_filtered(records: Sequence[Record], filters: Sequence[Filter]) -> list[dict[str, object]]:
     """Reject what the filters do not let pass, by name; a report row for each rejected conversation."""
-    verdicts = decide_all([features_of(record, filters) for record in records], filters)
+    verdicts = decide_all(features_of(records, filters), filters)
     report: list[dict[str, object]] = []
     for record, verdict in zip(records, verdicts, strict=True):
         if verdict is not None:

@@ -47,9 +47,9 @@ class ContaminationFilter:
             self._add(Path(file))
         self._tables = {length: _table(hashes) for length, hashes in self._hashes.items()}
 
-    def features(self, record: Record) -> str:
-        """The name of a question that the conversation holds, or nothing."""
-        return self.find(_BETWEEN.join(message.content for message in record.messages))
+    def features(self, records: Sequence[Record]) -> list[str]:
+        """For each conversation the name of a question that it holds, or nothing."""
+        return [self.find(_BETWEEN.join(message.content for message in record.messages)) for record in records]
 
     def decide(self, values: Sequence[str]) -> list[Verdict | None]:
         """A verdict for each conversation with a question."""

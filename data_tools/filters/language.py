@@ -47,9 +47,9 @@ class LanguageFilter:
                 )
         self._kept = {*languages, UNKNOWN} if keep_unknown else set(languages)
 
-    def features(self, record: Record) -> str:
-        """The code of the conversation's main language."""
-        return language_of(record.messages)
+    def features(self, records: Sequence[Record]) -> list[str]:
+        """The codes of the conversations' main languages."""
+        return [language_of(record.messages) for record in records]
 
     def decide(self, values: Sequence[str]) -> list[Verdict | None]:
         """A verdict for each language that is not kept."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import stringzilla
 from rensa import RMinHash
 
 from data_tools.comparable import LAST_SPACE, Comparable
@@ -22,6 +23,10 @@ HASHES = 128
 _SHINGLE = 24
 _SEED = 20230330  # any number; fixed, so that signatures of two runs can be compared
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+# In UTF-8 these lead the characters of China, Japan and Korea.
+_LEADS = bytes(range(0xE3, 0xEE))
+# Conversations that are looked at as one: of fewer, numpy's calls take longer; more do not stay in the cache.
+_AT_ONCE = 16
 # Two conversations that are just similar enough meet in some band with at least this probability.
 _SURE = 0.995
 
@@ -39,10 +44,16 @@ class NearDuplicateFilter:
         self.threshold = threshold
         self._rows = band_rows(threshold)
 
-    def features(self, record: Record) -> tuple[str, bytes]:
-        """Where the conversation stands, and its signature."""
-        spoken = zip(record.messages, record.comparables(), strict=True)
-        return record.source, signature([text for message, text in spoken if message.role != "system"])
+    def features(self, records: Sequence[Record]) -> list[tuple[str, bytes]]:
+        """Where each conversation stands, and its signature."""
+        spoken = [
+            [text for message, text in zip(one.messages, one.comparables(), strict=True) if message.role != "system"]
+            for one in records
+        ]
+        signed = [
+            signature for at in range(0, len(spoken), _AT_ONCE) for signature in signatures(spoken[at : at + _AT_ONCE])
+        ]
+        return [(one.source, signature) for one, signature in zip(records, signed, strict=True)]
 
     def decide(self, values: Sequence[tuple[str, bytes]]) -> list[Verdict | None]:
         """A verdict for each copy, which names the earlier conversation and the similarity to it."""
@@ -65,24 +76,32 @@ class NearDuplicateFilter:
         return verdicts
 
 
-def signature(texts: Sequence[Comparable]) -> bytes:
-    """The MinHash of a conversation, whatever its capitals and spaces: 128 numbers of 32 bits."""
-    hashes = shingles(texts)
-    matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, [0, len(hashes)], HASHES, _SEED)
-    return array("I", matrix.to_rows()[0]).tobytes()
+def signatures(conversations: Sequence[Sequence[Comparable]]) -> list[bytes]:
+    """The MinHash of each conversation's texts, whatever their capitals and spaces: 128 numbers of 32 bits."""
+    hashes, ends = shingles(conversations)
+    matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, ends, HASHES, _SEED)
+    return [array("I", row).tobytes() for row in matrix.to_rows()]
 
 
-def shingles(texts: Sequence[Comparable]) -> Hashes:
-    """The hash of each shingle of texts, one after another. The last words have shingles that are shorter.
+def shingles(conversations: Sequence[Sequence[Comparable]]) -> tuple[Hashes, list[int]]:
+    """The hash of each shingle of some conversations, and where those of each begin and end.
 
-    >>> len(shingles([comparable("A rose is"), comparable("a rose")]))
-    5
+    The last words of a conversation have shingles that are shorter.
+
+    >>> hashes, ends = shingles([[comparable("A rose is"), comparable("a rose")], [comparable("A rose is a rose")]])
+    >>> ends, hashes[:5].tolist() == hashes[5:].tolist()
+    ([0, 5, 10], True)
     """
-    octets = b"".join(text.solid for text in texts) + bytes(_SHINGLE)
-    anywhere = np.ndarray(shape=(len(octets) - _SHINGLE + 1,), dtype=f"V{_SHINGLE}", buffer=octets, strides=(1,))
-    starts = _word_starts(b" ".join(text.spaced for text in texts))
-    hashes: Hashes = anywhere[starts].view("<u8").reshape(-1, len(_MIX)) @ _MIX
-    return hashes ^ (hashes >> np.uint64(29))
+    solid = [b"".join(text.solid for text in texts) for texts in conversations]
+    octets = b"".join(one + bytes(_SHINGLE) for one in solid)
+    anywhere = np.ndarray(
+        shape=(max(0, len(octets) - _SHINGLE + 1),), dtype=f"V{_SHINGLE}", buffer=octets, strides=(1,)
+    )
+    starts = _word_starts(b" ".join(text.spaced for texts in conversations for text in texts))
+    ends = np.searchsorted(starts, np.cumsum([0, *map(len, solid)]))
+    places = starts + np.repeat(_SHINGLE * np.arange(len(solid)), ends[1:] - ends[:-1])
+    hashes: Hashes = anywhere[places].view("<u8").reshape(-1, len(_MIX)) @ _MIX
+    return hashes ^ (hashes >> np.uint64(29)), ends.tolist()
 
 
 def _word_starts(text: bytes) -> npt.NDArray[np.intp]:
@@ -95,11 +114,10 @@ def _word_starts(text: bytes) -> npt.NDArray[np.intp]:
     spaces = np.flatnonzero(octets <= LAST_SPACE)
     # the k-th space, from 0 on, has k before it, the first of which was added here
     starts = (spaces - np.arange(len(spaces)))[:-1][spaces[1:] - spaces[:-1] > 1]
-    if text.isascii():
+    if stringzilla.find_first_of(text, _LEADS) < 0:
         return starts
     solid = octets[octets > LAST_SPACE]
-    # In UTF-8, 0xE3 to 0xED lead the characters of China, Japan and Korea.
-    begins = (solid >= 0xE3) & (solid <= 0xED)
+    begins = (solid >= _LEADS[0]) & (solid <= _LEADS[-1])
     begins[starts] = True
     return np.flatnonzero(begins)
 

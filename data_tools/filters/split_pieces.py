@@ -10,9 +10,9 @@ from data_tools.records import Record
 class SplitPieceFilter:
     """Rejects, as `split_piece`, all pieces of one id but that with the lowest number, and names the one kept."""
 
-    def features(self, record: Record) -> str:
-        """The conversation's id."""
-        return record.id
+    def features(self, records: Sequence[Record]) -> list[str]:
+        """The conversations' ids."""
+        return [record.id for record in records]
 
     def decide(self, values: Sequence[str]) -> list[Verdict | None]:
         """A verdict for each further piece, wherever it stands in the input.

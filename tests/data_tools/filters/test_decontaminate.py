@@ -53,11 +53,11 @@ def test_a_question_does_not_begin_in_one_message_and_end_in_the_next(questions:
     turns = [Turn(0, "user", " ".join(words[:10])), Turn(1, "assistant", " ".join(words[10:]))]
     record = Record("id", "a.json", 0, turns)
     repair(record)
-    assert searched.features(record) == ""
+    assert searched.features([record]) == [""]
     record.messages[1:] = record.messages[:1]
     turns[1].text = "Yes: " + QUESTION
     repair(record)
-    assert searched.features(record) == "questions.jsonl question 7"
+    assert searched.features([record]) == ["questions.jsonl question 7"]
 
 
 def test_mt_bench_against_itself_and_against_other_talk(shared_data: Path) -> None:

@@ -55,7 +55,7 @@ def test_what_an_earlier_filter_rejects_is_no_original_for_a_later_one(tmp_path:
 
 def test_features_are_small_and_decisions_repeat() -> None:
     filters = filters_of(Rules(languages=("en",), near_duplicate=0.9))
-    rows = [features_of(conversation(n, f"{ENGLISH} {n}", ENGLISH), filters) for n in range(50)]
+    rows = features_of([conversation(n, f"{ENGLISH} {n}", ENGLISH) for n in range(50)], filters)
     assert all(row is not None and len(row[0]) == 2 and len(row[1][1]) == 512 for row in rows)
     assert decide_all(rows, filters) == decide_all(rows, filters)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_tools.comparable import comparable
-from data_tools.filters.near_duplicates import NearDuplicateFilter, shingles, signature
+from data_tools.filters.near_duplicates import NearDuplicateFilter, shingles, signatures
 
 WORDS = ["bridge", "train", "river", "road", "hill", "people", "sleep", "towns", "sea", "over", "by", "under"]
 
@@ -16,7 +16,12 @@ def text_of(seed: int, words: int = 300) -> list[str]:
 
 
 def value(name: str, words: list[str]) -> tuple[str, bytes]:
-    return name, signature([comparable(" ".join(words))])
+    return name, signature(" ".join(words))
+
+
+def signature(text: str) -> bytes:
+    [signed] = signatures([[comparable(text)]])
+    return signed
 
 
 def test_copies_are_found_and_others_are_not() -> None:
@@ -43,7 +48,7 @@ def test_estimates_agree_with_exact_overlap() -> None:
     first = text_of(4)
     for changed in (10, 40, 90):
         other = [*first[:-changed], *text_of(5)[-changed:]]
-        one, two = (set(shingles([comparable(" ".join(words))]).tolist()) for words in (first, other))
+        one, two = (set(shingles([[comparable(" ".join(words))]])[0].tolist()) for words in (first, other))
         exact = len(one & two) / len(one | two)
         pair = [value("a", first), value("b", other)]
         hashes = [[at[1][k : k + 4] for k in range(0, 512, 4)] for at in pair]
@@ -52,15 +57,21 @@ def test_estimates_agree_with_exact_overlap() -> None:
 
 
 def test_chinese_has_a_shingle_a_character() -> None:
-    assert len(shingles([comparable("今天天气很好")])) == 6
-    assert len(shingles([])) == 0
+    assert shingles([[comparable("今天天气很好")], [], [comparable("a b")]])[1] == [0, 6, 6, 8]
+    assert len(shingles([])[0]) == 0
 
 
 @given(st.text(max_size=80))
 def test_any_text_has_a_signature_that_ignores_case_and_spaces(text: str) -> None:
-    spaced = signature([comparable(f"  {text.lower().casefold()}\n")])
+    spaced = signature(f"  {text.lower().casefold()}\n")
     assert len(spaced) == 512
-    assert signature([comparable(text.casefold())]) == spaced or "İ" in text
+    assert signature(text.casefold()) == spaced or "İ" in text
+
+
+@given(st.lists(st.lists(st.text(max_size=40), max_size=3), max_size=5))
+def test_signatures_of_many_are_those_of_each_alone(conversations: list[list[str]]) -> None:
+    texts = [list(map(comparable, conversation)) for conversation in conversations]
+    assert signatures(texts) == [signature for one in texts for signature in signatures([one])]
 
 
 def test_a_repeated_real_dump_is_found_and_the_original_stays(shared_data: Path) -> None:
