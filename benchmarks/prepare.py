@@ -5,9 +5,10 @@
 The dump is repeated with other ids and other words to 10,000 conversations, in a temporary folder. Rows: the
 `tokenizers` library's `encode_batch_fast` on the very texts that the windows are made from (the goal: no more time than
 this), `chaku data prepare` on the dump, near duplicates searched for, and FastChat on a part of the dump in an
-environment of its own (transformers 4.37). Loading of modules and tokenizers is in no row's seconds, and stands beside
-Chaku's. The processor time, which other work on the machine disturbs less, is that of the whole command for Chaku, of
-tokenising alone for `encode_batch_fast`, and of the three steps for FastChat.
+environment of its own (transformers 4.37). Both begin with the dump on disk and end with windows in memory. Loading of
+modules and tokenizers is in no row's seconds, and stands beside Chaku's. The processor time, which other work on the
+machine disturbs less, is that of the whole command for Chaku, of tokenising alone for `encode_batch_fast`, and of the
+three steps for FastChat.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from rich.table import Table
 TEMPLATE = "vicuna_v1.1"
 _TAG = re.compile(r"(<[^>]*>)")
 _WORD = re.compile(r"(?<![<&/\w=\"-])[a-z]{4,}(?![\w>=\"-])")
-# What FastChat's own commands do, one after the other, each by its own function.
+# What FastChat's own commands do, one after the other, each by its own function; one leaves its result to the next in a
+# file, as they do.
 FASTCHAT = """
 import json, os, sys, time
 from transformers import AutoTokenizer
@@ -41,15 +43,18 @@ from fastchat.train.train import preprocess
 dump, model, out = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(model, use_fast=False, legacy=True)
 tokenizer.model_max_length, tokenizer.pad_token = 2048, tokenizer.unk_token
-content = json.load(open(dump))
+def passed_on(content, name):
+    json.dump(content, open(out + name, "w"), indent=2, ensure_ascii=False)
+    return json.load(open(out + name))
 def processor_time():  # its steps work in a pool of processes
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 started, before = time.perf_counter(), processor_time()
-content = clean_sharegpt.clean_html_all(content, 0, None)
+content = json.load(open(dump))
+content = passed_on(clean_sharegpt.clean_html_all(content, 0, None), ".clean")
 split_long_conversation.tokenizer, split_long_conversation.max_length = tokenizer, 2048
 content = split_long_conversation.split_all(content, 0, None, tokenizer, 2048)
-content = split_long_conversation.filter_invalid_roles(content)
+content = passed_on(split_long_conversation.filter_invalid_roles(content), ".split")
 made = preprocess([one["conversations"] for one in content], tokenizer)
 seconds, processor = time.perf_counter() - started, processor_time() - before
 json.dump({"seconds": seconds, "processor": processor,
@@ -69,22 +74,30 @@ def main() -> None:
     parser.add_argument("--near-duplicates", default="0.8", help="similarity from which copies are dropped (0.8)")
     parser.add_argument("--fastchat-python", help="Python of an environment with fschat and transformers 4.37")
     parser.add_argument("--fastchat-model", type=Path, help="a directory with the LLaMA tokenizer, for FastChat")
-    parser.add_argument("--fastchat-conversations", type=int, default=250, help="how many FastChat is given (250)")
+    parser.add_argument("--fastchat-conversations", type=int, default=500, help="how many FastChat is given (500)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often all is measured; the table has medians (1)")
     args = parser.parse_args()
     adopt_orphans()
-    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="chaku-benchmark-") as name:
         folder = Path(name)
-        for count in args.conversations:
-            dump = folder / f"{count}.json"
-            write_varied(args.dump, dump, count)
-            rows.append(chaku(dump, args.model, folder / f"out{count}", count, near=args.near_duplicates))
-            rows.append(alone(folder / f"out{count}", args.model, count))
-        if args.fastchat_python:
-            part = folder / "part.json"
-            write_varied(args.dump, part, args.fastchat_conversations)
-            rows.append(fastchat(args.fastchat_python, part, args.fastchat_model, args.fastchat_conversations))
-    Console(width=160).print(as_table(rows))
+        for count in {*args.conversations, args.fastchat_conversations}:
+            write_varied(args.dump, folder / f"{count}.json", count)
+        rounds = [measured(args, folder) for _ in range(args.rounds)]
+    medians = [sorted(same, key=lambda row: row["seconds"])[len(same) // 2] for same in zip(*rounds, strict=True)]
+    Console(width=160).print(as_table(medians))
+
+
+def measured(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """The rows of one round."""
+    rows: list[dict[str, Any]] = []
+    for count in args.conversations:
+        out = folder / f"out{count}"
+        rows.append(chaku(folder / f"{count}.json", args.model, out, count, near=args.near_duplicates))
+        rows.append(alone(out, args.model, count))
+    if args.fastchat_python:
+        part = folder / f"{args.fastchat_conversations}.json"
+        rows.append(fastchat(args.fastchat_python, part, args.fastchat_model, args.fastchat_conversations))
+    return rows
 
 
 def write_varied(source: Path, out: Path, count: int) -> None:

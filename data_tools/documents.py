@@ -35,13 +35,20 @@ def columns_of(documents: Sequence[Document]) -> Documents:
     """The columns of documents."""
     rows = np.array(
         [
-            (one.conversation, one.piece.start, one.piece.end, len(one.ids), int(one.mask.sum()), len(one.pairs))
+            (
+                one.conversation,
+                one.piece.start,
+                one.piece.end,
+                len(one.ids),
+                sum(one.supervised.values()),
+                len(one.pairs),
+            )
             for one in documents
         ],
         dtype=ROW,
     )
     pair_lengths = np.array([length for one in documents for length in one.pairs], dtype=np.int32)
-    tokens = b"".join(part for one in documents for part in (one.ids.tobytes(), one.mask.tobytes()))
+    tokens = b"".join(part for one in documents for part in (one.ids.data, one.mask.data))
     return Documents(rows, pair_lengths, tokens)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -46,7 +47,7 @@ class Conversation:
     @property
     def uses_tools(self) -> bool:
         """Whether tools are offered or called in it, so that only templates with a place for them can write it."""
-        return bool(self.tools) or any(message.tool_calls for message in self.messages)
+        return bool(self.tools) or any(map(_CALLS, self.messages))
 
 
 class MessageDict(TypedDict):
@@ -56,6 +57,7 @@ class MessageDict(TypedDict):
     content: str
 
 
+_CALLS = attrgetter("tool_calls")
 Messages: TypeAlias = Sequence[Message] | Sequence[Mapping[str, object]] | Sequence[MessageDict]
 
 

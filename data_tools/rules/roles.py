@@ -32,11 +32,13 @@ def repair(
     if takes_tools and repair_with_tools(record):
         return
     turns = record.turns
-    _reject_after_tool(turns)
+    roles = {turn.role for turn in turns}
+    if "tool" in roles:
+        _reject_after_tool(turns)
     for turn in turns:
         if not turn.rule and not turn.text.strip():
             turn.rule = "empty"
-    system = _leading_system(turns)
+    system = _leading_system(turns) if "system" in roles else []
     pairs = _pairs(turns)
     leading = (
         [at for at, turn in enumerate(turns) if turn.rule == "leading_reply"] if leading_reply == "context" else []
