@@ -97,4 +97,6 @@ def _joined(pieces: list[RawRecord]) -> RawRecord:
     values = [cast("dict[str, Any]", piece.value) for piece in pieces]
     turns = [turn for value in values for turn in value["conversations"]]
     own = len(values[0]["conversations"])
-    return replace(pieces[0], value=values[0] | {"conversations": turns}, joined=len(pieces) - 1, own_turns=own)
+    return replace(
+        pieces[0], value=values[0] | {"conversations": turns}, joined=len(pieces) - 1, own_turns=own, text=b""
+    )

@@ -30,15 +30,15 @@ _LEAST_COMMON = 0.08
 class TextReader:
     """Reads a byte stream as text, and knows whether bytes were met that are none (`damaged`).
 
-    Raises InputError where the encoding is none of UTF-8, UTF-16, UTF-32 and GB18030. Damaged bytes of UTF-8 come
-    out as characters that `DAMAGED` matches.
+    `encoding`: where it is known already. Raises InputError where the encoding is none of UTF-8, UTF-16, UTF-32 and
+    GB18030. Damaged bytes of UTF-8 come out as characters that `DAMAGED` matches.
     """
 
-    def __init__(self, stream: BinaryIO, *, name: str) -> None:
+    def __init__(self, stream: BinaryIO, *, name: str, encoding: str | None = None) -> None:
         self.damaged = False
         self._stream, self._name = stream, name
         sample = stream.read(_SAMPLE)
-        self.encoding, mark = encoding_of(sample, name=name)
+        self.encoding, mark = (encoding, 0) if encoding else encoding_of(sample, name=name)
         self._decoder = codecs.getincrementaldecoder(self.encoding)()
         self.beginning = self._decode(sample[mark:])
         self._begun = False

@@ -31,11 +31,15 @@ class Text(Protocol):
 
 
 class JsonValue(NamedTuple):
-    """A value, or the beginning of a text that is none with the rule that says why, and the line where it begins."""
+    """A value, or the beginning of a text that is none with the rule that says why, and the line where it begins.
+
+    `text` is that of a value which stands alone on its line.
+    """
 
     value: object
     rule: str = ""
     line: int = 0
+    text: bytes = b""
 
 
 class JsonStream:
@@ -43,19 +47,27 @@ class JsonStream:
 
     What is broken in JSON Lines is given with its rule, and the values go on at the next line that begins one:
     `not_json`, `nested_too_deeply`, `number_too_long`; `duplicate_keys` and `not_utf8` stand with a whole value.
-    Raises InputError with line and column where the file is no JSON, or a list is broken or truncated.
+    Raises InputError with line and column where the file is no JSON, or a list is broken or truncated. `lines_before`
+    were read already, a value each.
     """
 
-    def __init__(self, name: str, text: Text) -> None:
+    def __init__(self, name: str, text: Text, *, lines_before: int = 0) -> None:
         self.name, self.text = name, text
         self.buffer, self.at, self.ended = "", 0, False
-        self.line, self.mark, self.column_before = 1, 0, 0  # the line at `mark`; what stands before the buffer on it
-        self.count, self.error = 0, ""
+        self.line, self.mark, self.column_before = (
+            1 + lines_before,
+            0,
+            0,
+        )  # the line at `mark`; what stands before the buffer on it
+        self.count, self.error = lines_before, ""
         self._duplicates = False
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
 
     def values(self) -> Iterator[JsonValue]:
         """The elements of a top-level list, or the top-level values one after another."""
+        if self.count:
+            yield from self._sequence()
+            return
         first = self._peek()
         if not first:
             raise InputError(f"{self.name}: is empty; check that the download is complete")

@@ -8,6 +8,7 @@ from data_tools.progress import Report
 from data_tools.readers import fastchat_log
 from data_tools.readers.encoding import TextReader
 from data_tools.readers.formats import PAGE, format_of
+from data_tools.readers.json_lines import JsonLines
 from data_tools.readers.json_stream import JsonStream, JsonValue
 from data_tools.readers.opening import Refused, Source, open_source, sources
 from data_tools.records import FORMATS, RawRecord
@@ -54,18 +55,19 @@ def read_records(path: Path, *, format: str | None = None, report: Report) -> It
 
 def _records(source: Source, asked: str | None, report: Report, seen: _Seen) -> Iterator[RawRecord]:
     log: fastchat_log.Log | None = None
-    for index, (value, rule, line) in enumerate(_values(source, report)):
+    for index, (value, rule, line, text) in enumerate(_values(source, report)):
         is_page = isinstance(value, str) and not rule
         found = (asked or format_of(value)) if isinstance(value, dict) or is_page else ""
         marked = rule
         if found == "fastchat-log" and isinstance(value, dict) and not rule:
             log = log or _scan_log(source)
             value, marked = log.mark(value)  # noqa: PLW2901
+            text = b""  # noqa: PLW2901
         seen.records += 1
         seen.conversations = seen.conversations or found != ""
         if not seen.conversations and isinstance(value, dict):
             seen.keys |= dict.fromkeys(list(value)[:12])
-        yield RawRecord(source.name, index, value, found, marked, line)
+        yield RawRecord(source.name, index, value, found, marked, line, text=text)
 
 
 def _values(source: Source, report: Report) -> Iterator[JsonValue]:
@@ -75,11 +77,13 @@ def _values(source: Source, report: Report) -> Iterator[JsonValue]:
 
             yield from (JsonValue(row) for row in rows(source, stream))
             return
-        text = TextReader(stream, name=source.name)
-        if text.beginning.lstrip()[:1] == "<":
+        lines = JsonLines(stream, name=source.name)
+        yield from (JsonValue(value, text=line) for value, line in lines)
+        text = TextReader(lines.rest, name=source.name, encoding="utf-8" if lines.count else None)
+        if not lines.count and text.beginning.lstrip()[:1] == "<":
             yield JsonValue(_page(text, source.name))
         else:
-            yield from JsonStream(source.name, text).values()
+            yield from JsonStream(source.name, text, lines_before=lines.count).values()
 
 
 def _page(text: TextReader, name: str) -> str:
@@ -99,7 +103,7 @@ def _page(text: TextReader, name: str) -> str:
 def _scan_log(source: Source) -> fastchat_log.Log:
     """A first pass over a log: a vote may stand long after the reply that it is about."""
     log = fastchat_log.Log()
-    for value, rule, _ in _values(source, lambda _: None):
+    for value, rule, *_ in _values(source, lambda _: None):
         if isinstance(value, dict) and not rule:
             log.scan(value)
     return log
