@@ -78,17 +78,17 @@ def prepare(options: Options) -> dict[str, Any]:
         stack.enter_context(cycles_seldom_sought())
         loaded = time.perf_counter()
         _read(options, pool, made)
-        # the inputs' digests, while the other processes are at rest
-        inputs = stack.enter_context(ThreadPoolExecutor(1)).submit(describe_inputs, options.inputs)
+        # while the other processes are at rest
+        aside = stack.enter_context(ThreadPoolExecutor(2))
+        inputs = aside.submit(describe_inputs, options.inputs)
         decided = decide(made, options)
+        turns = [one.turns for one in made.summaries]
+        entered = aside.submit(whole_ledger, made.ledger, turns=turns, rejected=decided.rules, parts=decided.parts)
         parts = {
             name: fit(made, decided.numbers(name), pool, window=options.window, seed=options.seed) for name in PARTS
         }
-        ledger = whole_ledger(
-            made.ledger, turns=[one.turns for one in made.summaries], rejected=decided.rules, parts=decided.parts
-        )
-        manifest = describe(parts, ledger, made, options=options, encoder=encoder)
-        manifest["inputs"] = inputs.result()
+        ledger = entered.result()
+        manifest = describe(parts, ledger, made, options=options, encoder=encoder, inputs=inputs.result())
         manifest["seconds_loading"] = round(loaded - began, 2)
         manifest["seconds"] = round(time.perf_counter() - began, 2)
         write(folder, parts, ledger, manifest, made=made, filtered=decided.filtered)
@@ -173,6 +173,7 @@ def describe(
     *,
     options: Options,
     encoder: Mapping[str, object],
+    inputs: Sequence[Mapping[str, object]],
 ) -> dict[str, Any]:
     """The manifest, its sums checked against the windows."""
     by_part = {
@@ -198,6 +199,7 @@ def describe(
         "rejected": rejected_by_rule(ledger),
         "cleaning": describe_cleaning(made.changed),
         "rules": describe_rules(options.rules),
+        "inputs": inputs,
         "options": asked | {"inputs": [str(path) for path in options.inputs]},
         "versions": versions(),
     }

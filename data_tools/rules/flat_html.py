@@ -55,13 +55,16 @@ def flat_markdown(html: str) -> str | None:
     if opening is None or html[end + len(_CLOSING) :].strip(" \n") or _has_uncommon(html):
         return None
     written = _spaced if _has_wide_space(html) else _single_spaced
-    blocks = [_block(found, written) for found in _BLOCK.findall(html, opening.end(), end)]
+    # most blocks are paragraphs, whose text is the pattern's first group
+    blocks = [
+        written(found[0]) if found[0] else _block(found, written) for found in _BLOCK.findall(html, opening.end(), end)
+    ]
     return None if None in blocks else "\n\n".join(filter(None, blocks))
 
 
 def _block(found: tuple[str, ...], written: Written) -> str | None:
     """The markdown of what the pattern found; None where that is no block. `written` gives the text of a run."""
-    text, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line = found[:13]
+    _, kind, start, items, level, title, pre, bar, attributes, code, head, rows, line = found[:13]
     outer, first, nesting, other = found[13:]
     if kind:
         return _list(items, written, number=int(start or 1) if kind == "ol" else None)
@@ -74,7 +77,7 @@ def _block(found: tuple[str, ...], written: Written) -> str | None:
         return _table(head, rows, written)
     if outer:
         return _nested_list(nesting, written, number=int(first or 1) if outer == "ol" else None)
-    return "---" if line else None if other else written(text)
+    return "---" if line else None if other else ""
 
 
 def _spaced(run: str) -> str:
