@@ -15,7 +15,7 @@ from data_tools.rules.roles import repair
 from data_tools.workers import how_many, workers_for
 from templates import Conversation
 
-_BATCH = 192
+_BATCH = 256
 
 Batch = tuple[list[Record], Counter[str]]
 
@@ -71,7 +71,8 @@ def clean_batch(
     counts: Counter[str] = Counter()
     records = [record for raw in batch for record in parse(raw, branches=branches)]
     for record in records:
-        counts.update(clean_record(record, rules))
+        for name, turns in clean_record(record, rules).items():
+            counts[name] += turns
         if joined := sum(turn.joined for turn in record.turns):
             counts[JOINED] += joined
         repair(record, leading_reply=rules.leading_reply, takes_tools=takes_tools)

@@ -22,6 +22,7 @@ from data_tools.rules.config import Rules
 from data_tools.shards import conversation_line, conversation_of_line
 from data_tools.split import Keys, keys_of
 from data_tools.windows import Piece, WindowMaker, checked_header
+from templates import Conversation
 from templates.encoder import Encoder
 from templates.loading import load_encoder
 
@@ -99,7 +100,8 @@ class Maker:
         for record in records:
             self._limit(record)
         usable = [record for record in records if record.messages]
-        maker = self._windows(usable)
+        conversations = [record.conversation for record in usable]
+        maker = self._windows(conversations)
         maker.run()
         numbers = {id(record): number for number, record in enumerate(records)}
         documents = columns_of(maker.documents)
@@ -109,7 +111,8 @@ class Maker:
         for record in records:
             ledger.add(record, fate=fates.get(id(record)))
         ledger.count_rejected_tokens(self.encoder)
-        lines = [conversation_line(record.conversation) if record.messages else b"" for record in records]
+        left = map(conversation_line, conversations)
+        lines = [next(left) if record.messages else b"" for record in records]
         features = features_of(records, self.filters)
         summaries = [
             Summary(record.source, keys_of(record, seed=self.recipe.seed), its_features, len(line), len(record.turns))
@@ -130,9 +133,9 @@ class Maker:
         if self.recipe.only_last_turn:
             teach_only_last(record)
 
-    def _windows(self, usable: Sequence[Record]) -> WindowMaker:
+    def _windows(self, conversations: Sequence[Conversation]) -> WindowMaker:
         return WindowMaker(
-            [record.conversation for record in usable],
+            conversations,
             encoder=self.encoder,
             window=self.recipe.window,
             overlap=self.recipe.overlap,

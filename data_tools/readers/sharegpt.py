@@ -31,9 +31,11 @@ def _turn(index: int, item: object) -> Turn:
         return messages.turn_of(index, {"content": item["value"], **item} if "value" in item else item)
     if item["from"] is None or not ("value" in item or "content" in item):
         return Turn(index, None, "", "not_a_turn")
-    role, text = role_of(item["from"]), text_of(item.get("value", item.get("content")))
+    content = item["value"] if "value" in item else item["content"]
+    role, text = role_of(item["from"]), content if isinstance(content, str) else text_of(content)
     if role is None:
         return Turn(index, None, text or "", "unknown_role")
     if text is None:
         return Turn(index, role, "", "not_text")
-    return Turn(index, role, text, train=flag_of(item), is_call=role == "tool" and is_call(item["from"]))
+    flag = flag_of(item) if len(item) > 2 else None
+    return Turn(index, role, text, train=flag, is_call=role == "tool" and is_call(item["from"]))

@@ -77,10 +77,11 @@ def _leading_system(turns: list[Turn]) -> list[int]:
 
 def _pairs(turns: list[Turn]) -> list[tuple[list[int], list[int]]]:
     """The pairs of a question and its reply, as positions of turns; every other turn gets the rule that drops it."""
-    spoken = [position for position, turn in enumerate(turns) if turn.role in ("user", "assistant")]
+    roles = [turn.role for turn in turns]
+    spoken = [position for position, role in enumerate(roles) if role in ("user", "assistant")]
     pairs: list[tuple[list[int], list[int]]] = []
     question: list[int] | None = None
-    for role, group in groupby(spoken, key=lambda position: turns[position].role):
+    for role, group in groupby(spoken, key=roles.__getitem__):
         members = list(group)
         live = [position for position in members if not turns[position].rule]
         if role == "user":
