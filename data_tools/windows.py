@@ -122,18 +122,15 @@ class WindowMaker:
 
     def _whole(self, number: int) -> Piece:
         start, end = self._first_question(number), len(self.conversations[number].messages)
-        return Piece(number, self._system_length(number), start, end)
-
-    def _system_length(self, number: int) -> int:
-        return int(self.conversations[number].messages[0].role == "system")
+        return Piece(number, self.conversations[number].system_length, start, end)
 
     def _first_question(self, number: int) -> int:
         """Where the pairs begin: after the system prompt, and after a reply whose question is missing."""
-        first = self._system_length(number)
+        first = self.conversations[number].system_length
         return first + (self.conversations[number].messages[first].role == "assistant")
 
     def _positions(self, piece: Piece) -> list[int]:
-        return [*range(self._system_length(piece.conversation)), *range(piece.lead, piece.end)]
+        return [*range(self.conversations[piece.conversation].system_length), *range(piece.lead, piece.end)]
 
     def _messages(self, piece: Piece) -> list[Message]:
         """The piece's messages; replies that are repeated as context carry no loss."""
@@ -145,7 +142,7 @@ class WindowMaker:
 
     def _conversation_of(self, piece: Piece) -> Conversation:
         conversation = self.conversations[piece.conversation]
-        is_whole = piece.lead == piece.start == self._system_length(piece.conversation)
+        is_whole = piece.lead == piece.start == self.conversations[piece.conversation].system_length
         if is_whole and piece.end == len(conversation.messages):
             return conversation
         return replace(conversation, messages=tuple(self._messages(piece)))
@@ -172,7 +169,7 @@ class WindowMaker:
 
     def _plan(self, number: int, ends: Sequence[int]) -> list[Piece]:
         """Greedy pieces of whole pairs, by the lengths that the pairs have in the whole conversation."""
-        system, first = self._system_length(number), self._first_question(number)
+        system, first = self.conversations[number].system_length, self._first_question(number)
         header = ends[0] if system else self.header
         if self.only_last:
             start = len(ends) - 2
@@ -238,7 +235,7 @@ class WindowMaker:
         self._add(Document(piece, encoded.id_array.astype(np.int32), encoded.mask_array, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
-        first = self._system_length(piece.conversation)
+        first = self.conversations[piece.conversation].system_length
         bounds = [ends[0] if first else self.header, *ends[first + 1 :: 2]]
         return [end - start for start, end in pairwise(bounds)]
 

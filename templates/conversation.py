@@ -45,6 +45,11 @@ class Conversation:
     tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
+    def system_length(self) -> int:
+        """The messages that stand before its pairs: 1 where it opens with a system prompt, else 0."""
+        return int(self.messages[0].role == "system")
+
+    @property
     def uses_tools(self) -> bool:
         """Whether tools are offered or called in it, so that only templates with a place for them can write it."""
         return bool(self.tools) or any(map(_CALLS, self.messages))

@@ -31,19 +31,16 @@ class Part:
     end: int
 
     @property
-    def system_length(self) -> int:
-        """The messages that stand before the pairs in each part: 1 or 0."""
-        return int(self.conversation.messages[0].role == "system")
-
-    @property
     def is_beginning(self) -> bool:
         """Whether it is how the conversation begins, so that none of it has to be encoded."""
-        return self.start == self.system_length
+        return self.start == self.conversation.system_length
 
     def until(self, end: int) -> Conversation:
         """Its messages, those of its pairs up to `end`, as a conversation."""
         messages = self.conversation.messages
-        return replace(self.conversation, messages=messages[: self.system_length] + messages[self.start : end])
+        return replace(
+            self.conversation, messages=messages[: self.conversation.system_length] + messages[self.start : end]
+        )
 
     def roles(self) -> tuple[Role, ...]:
         """The roles of its messages."""
@@ -58,7 +55,8 @@ class PartEncoder:
         self._joints = lru_cache(maxsize=4096)(self._joints_of)
         pair = [Message(role=role, content="Hello") for role in _PAIR]
         once, twice = encoder.encode([pair, pair * 2])
-        self._repeated = self._joints(_PAIR * 2) if self._begins_anew() else None
+        repeated = self._joints(_PAIR * 2)
+        self._repeated = repeated if repeated is not None and self._begins_anew(repeated) else None
         self._tail = len(once.id_array) - twice.turn_ends[1]  # the ids after the last reply's stop
 
     def encode(self, parts: Sequence[Part]) -> list[Encoded]:
@@ -77,10 +75,10 @@ class PartEncoder:
         made.update(zip(others, encoded, strict=True))
         return [made[at] for at in range(len(parts))]
 
-    def _begins_anew(self) -> bool:
+    def _begins_anew(self, joints: "Joints") -> bool:
         """Whether the tokenizer begins anew after what ends a reply, and again after what follows the last one's."""
-        joints, stop = self._joints(_PAIR * 2), self._encoder.stop
-        if joints is None or joints.between is None or not self._encoder.keeps_whitespace:
+        stop = self._encoder.stop
+        if joints.between is None or not self._encoder.keeps_whitespace:
             return False
         if not (self._encoder.stop_ids and joints.last.startswith(stop) and joints.between.startswith(joints.last)):
             return False

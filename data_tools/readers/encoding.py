@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from templates import InputError
 
-_SAMPLE = 1 << 18
+# Bytes by which an encoding is told.
+SAMPLE = 1 << 18
 # Text is read to the end of a line where one is near: few lines hold characters that make a long text of wide ones, and
 # a record of JSON Lines is then whole.
 _NEAR = 1 << 16
@@ -37,7 +38,7 @@ class TextReader:
     def __init__(self, stream: BinaryIO, *, name: str, encoding: str | None = None) -> None:
         self.damaged = False
         self._stream, self._name = stream, name
-        sample = stream.read(_SAMPLE)
+        sample = stream.read(SAMPLE)
         self.encoding, mark = (encoding, 0) if encoding else encoding_of(sample, name=name)
         self._decoder = codecs.getincrementaldecoder(self.encoding)()
         self.beginning = self._decode(sample[mark:])

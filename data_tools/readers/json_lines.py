@@ -11,9 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import orjson
 import stringzilla
 
-from data_tools.readers.encoding import encoding_of
+from data_tools.readers.encoding import SAMPLE, encoding_of
 
-_SAMPLE = 1 << 18
 _LONGEST_LINE = 1 << 24
 # No dump comes near it; what is deeper is rejected by `json_stream`.
 _DEEPEST = 20
@@ -33,7 +32,8 @@ class JsonLines:
     def __init__(self, stream: "io.BufferedReader[io.RawIOBase]", *, name: str) -> None:
         self.stream, self.count = stream, 0
         self._kept = b""
-        self._may_be_lines = encoding_of(stream.peek(_SAMPLE)[:_SAMPLE], name=name) == ("utf-8", 0)
+        sample = stream.peek(SAMPLE)[:SAMPLE]
+        self._may_be_lines = sample.startswith(b"{") and encoding_of(sample, name=name) == ("utf-8", 0)
 
     def __iter__(self) -> Iterator[Line]:
         while self._may_be_lines and (line := self.stream.readline(_LONGEST_LINE)):
@@ -46,7 +46,7 @@ class JsonLines:
     @property
     def rest(self) -> BinaryIO:
         """The stream from the first line on that was not given."""
-        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", _Begun(self._kept, self.stream)), _SAMPLE))
+        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", _Begun(self._kept, self.stream)), SAMPLE))
 
 
 class _Begun(io.RawIOBase):

@@ -54,11 +54,8 @@ class JsonStream:
     def __init__(self, name: str, text: Text, *, lines_before: int = 0) -> None:
         self.name, self.text = name, text
         self.buffer, self.at, self.ended = "", 0, False
-        self.line, self.mark, self.column_before = (
-            1 + lines_before,
-            0,
-            0,
-        )  # the line at `mark`; what stands before the buffer on it
+        self.line, self.mark = 1 + lines_before, 0  # the line at `mark`
+        self.column_before = 0  # what stands before the buffer on its line
         self.count, self.error = lines_before, ""
         self._duplicates = False
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)

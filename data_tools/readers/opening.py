@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from data_tools.progress import Report
+from data_tools.readers.encoding import SAMPLE
 from data_tools.readers.turns import plain
 from templates import InputError
 
@@ -102,13 +103,13 @@ def open_source(source: Source, report: Report) -> Iterator["io.BufferedReader[i
         if source.member:
             archive = stack.enter_context(zipfile.ZipFile(stream))
             stream = cast("BinaryIO", stack.enter_context(archive.open(source.member)))
-        buffered: io.BufferedReader[io.RawIOBase] = io.BufferedReader(cast("io.RawIOBase", stream), 1 << 18)
+        buffered: io.BufferedReader[io.RawIOBase] = io.BufferedReader(cast("io.RawIOBase", stream), SAMPLE)
         head = buffered.peek(4)[:4]
         if head.startswith((_GZIP, _ZSTD)):
             unpacked = _unpack(buffered, zstd=head == _ZSTD)
-            buffered = io.BufferedReader(_Limited(unpacked, file, source.name), 1 << 18)
+            buffered = io.BufferedReader(_Limited(unpacked, file, source.name), SAMPLE)
         elif source.member:
-            buffered = io.BufferedReader(_Limited(buffered, file, source.name), 1 << 18)
+            buffered = io.BufferedReader(_Limited(buffered, file, source.name), SAMPLE)
         yield buffered
 
 

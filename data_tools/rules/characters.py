@@ -2,8 +2,7 @@
 
 import re
 
-import stringzilla
-
+from data_tools.rules.searching import holds_any
 from templates.conversation import has_surrogate
 
 # Where a joiner has a meaning: after Arabic and Persian letters, the scripts of India and South-East Asia, and emoji.
@@ -48,7 +47,7 @@ def is_plain(text: str) -> bool:
     (True, False, False)
     """
     if text.isascii():
-        return bool(stringzilla.find_first_of(text, _NOT_PLAIN_ASCII) < 0)
+        return not holds_any(text, _NOT_PLAIN_ASCII)
     return _NOT_PLAIN.search(text) is None
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-import stringzilla
+from data_tools.rules.searching import holds
 
 # A counter that the page shows beside an edited message: at the start nothing but the text follows it ("2 / 2I want"),
 # so a space ("1 / 2 of people"), a digit, an operator or a single letter ("1 / 2x = 3") leaves it alone.
@@ -22,7 +22,7 @@ def variant_counter(text: str) -> str:
     >>> variant_counter("2 / 2I want a plan"), variant_counter("1 / 2 of people agree")
     ('I want a plan', '1 / 2 of people agree')
     """
-    if not _holds(text, " / "):
+    if not holds(text, " / "):
         return text
     start, end = 0, len(text)
     while (found := _COUNTER_BEFORE.match(text, start)) and 1 <= int(found[1]) <= int(found[2]):
@@ -42,15 +42,10 @@ def interface_debris(text: str) -> str:
     >>> interface_debris("continueShare Prompt"), interface_debris("A poem.\\nCopy120 chars / 20 words")
     ('continue', 'A poem.\\n')
     """
-    if _holds(text, "Copy"):
+    if holds(text, "Copy"):
         text = _COPY_COUNTS.sub("", text) if " chars / " in text else text
         text = _COPY_CODE.sub(r"\1", text) if _COPY_CODE_ENDS.search(text) else text
     return _without_share_prompt(text) if text.rstrip().endswith(_SHARE_PROMPT) else text
-
-
-def _holds(text: str, words: str) -> bool:
-    """Whether words are in a text, told in ASCII in a seventh of the time."""
-    return bool(stringzilla.find(text, words) >= 0) if text.isascii() else words in text
 
 
 def _without_share_prompt(text: str) -> str:

@@ -5,12 +5,12 @@ A parser would read it as one pattern a block does, so it need not be parsed, wr
 
 import re
 from collections.abc import Callable
+from itertools import count, repeat
 from typing import TypeAlias
-
-import stringzilla
 
 from data_tools.rules.markdown_blocks import fenced, heading, language_of, list_item, table, table_cell
 from data_tools.rules.markdown_inline import RUN, as_text, tidy, unescaped
+from data_tools.rules.searching import holds, holds_any
 from templates.conversation import has_surrogate
 
 Written: TypeAlias = Callable[[str], str]
@@ -91,26 +91,26 @@ def _single_spaced(run: str) -> str:
 
 def _list(items: str, written: Written, *, number: int | None) -> str:
     """A list of items, blank lines between them where one holds a paragraph."""
-    lines, gap = [], "\n"
+    texts, gap = [], "\n"
     for item in _BETWEEN_ITEMS.split(items.strip("\n")[len("<li>") : -len("</li>")]):
         is_paragraph = "<p>" in item
         text = written(item.strip("\n")[len("<p>") : -len("</p>")] if is_paragraph else item)
         gap = "\n\n" if is_paragraph and text else gap
-        lines.append(list_item(text, number))
-        number = number if number is None else number + 1
-    return gap.join(lines)
+        texts.append(text)
+    return gap.join(_numbered(texts, number))
 
 
 def _nested_list(items: str, written: Written, *, number: int | None) -> str:
     """A list of items, with lists in some of them."""
-    lines = []
+    texts = []
     for run, kind, inner in _NESTED.findall(items):
-        text = written(run)
-        if inner:
-            text = f"{text}\n{_list(inner, written, number=1 if kind == 'ol' else None)}".strip("\n")
-        lines.append(list_item(text, number))
-        number = number if number is None else number + 1
-    return "\n".join(lines)
+        below = _list(inner, written, number=1 if kind == "ol" else None) if inner else ""
+        texts.append("\n".join(filter(None, (written(run), below))))
+    return "\n".join(_numbered(texts, number))
+
+
+def _numbered(texts: list[str], number: int | None) -> list[str]:
+    return list(map(list_item, texts, repeat(None) if number is None else count(number)))
 
 
 def _code(bar: str, attributes: str, code: str) -> str:
@@ -126,15 +126,10 @@ def _table(head: str, rows: str, written: Written) -> str:
 
 def _has_uncommon(html: str) -> bool:
     """Whether it holds characters that a parser drops or changes, or references that it may read otherwise."""
-    if html.isascii():
-        if stringzilla.find_first_of(html, "\r\0") >= 0:
-            return True
-        return stringzilla.find(html, "&#") >= 0 and _BY_NUMBER.search(html) is not None
-    return "\r" in html or "\0" in html or _BY_NUMBER.search(html) is not None or has_surrogate(html)
+    by_number = holds(html, "&#") and _BY_NUMBER.search(html) is not None
+    return by_number or holds_any(html, "\r\0") or has_surrogate(html)
 
 
 def _has_wide_space(html: str) -> bool:
     """Whether there may be more than single spaces and line breaks between its words."""
-    if html.isascii() and stringzilla.find(html, "  ") < 0 and stringzilla.find_first_of(html, "\t\f") < 0:
-        return bool(stringzilla.find(html, "&Tab") >= 0)
-    return True
+    return holds(html, "  ") or holds_any(html, "\t\f") or holds(html, "&Tab")
