@@ -12,6 +12,7 @@ from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.cleaner import DEFAULT_RULES, clean_record
 from data_tools.rules.config import Rules
 from data_tools.rules.roles import repair
+from data_tools.sent import Sent
 from data_tools.workers import how_many, workers_for
 from templates import Conversation
 
@@ -36,7 +37,7 @@ def clean_dumps(
     """
     raws = read_dumps(paths, rules=rules, format=format, report=report)
     with workers_for((rules, branches), how_many(workers, paths)) as pool:
-        yield from pool.map(_clean, batches_of(raws))
+        yield from pool.map(_clean, map(Sent, batches_of(raws)))
 
 
 def read_dumps(paths: Sequence[Path], *, rules: Rules, format: str | None, report: Report) -> Iterator[RawRecord]:
@@ -50,8 +51,8 @@ def batches_of(raws: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
     return iter(lambda: list(islice(raws, _BATCH)), [])
 
 
-def _clean(how: tuple[Rules, Branches], batch: Sequence[RawRecord]) -> Batch:
-    return clean_batch(batch, *how)
+def _clean(how: tuple[Rules, Branches], sent: Sent) -> Batch:
+    return clean_batch(sent.records(), *how)
 
 
 def read_conversations(path: Path, *, limit: int) -> list[Conversation]:

@@ -9,8 +9,9 @@ from shutil import rmtree
 
 import pyarrow as pa
 
-from data_tools.documents import DocumentStore, Spool
+from data_tools.documents import DocumentStore
 from data_tools.maker import Made, Summary
+from data_tools.spool import Spools
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class Collected:
     """Everything that was made, in input order; a record's number is its place among the summaries."""
 
     documents: DocumentStore
-    _lines: Spool
+    spools: Spools
     summaries: list[Summary] = field(default_factory=list)
     ledger: list[pa.RecordBatch] = field(default_factory=list)
     changed: Counter[str] = field(default_factory=Counter)
@@ -28,16 +29,16 @@ class Collected:
     @contextmanager
     def in_folder(cls, folder: Path) -> Iterator["Collected"]:
         """A collection whose files stand in a folder, until the block ends."""
-        spools = folder / "spool"
-        spools.mkdir()
-        with closing(Spool(spools / "tokens")) as tokens, closing(Spool(spools / "lines")) as lines:
-            yield cls(DocumentStore(tokens), lines)
-        rmtree(spools)
+        held = folder / "spool"
+        held.mkdir()
+        with closing(Spools(held)) as spools:
+            yield cls(DocumentStore(spools), spools)
+        rmtree(held)
 
     def add(self, made: Made) -> None:
         """Take what became of the next records."""
         self.documents.add(made.documents, conversations=len(self.summaries))
-        place = self._lines.append(made.lines)
+        place = self.spools.place(made.lines)
         for summary in made.summaries:
             self._places.append(place)
             place += summary.line
@@ -47,5 +48,4 @@ class Collected:
 
     def line(self, number: int) -> bytes:
         """The conversation of a record, as a line of JSON Lines."""
-        self._lines.flush()
-        return self._lines.read(self._places[number], self.summaries[number].line)
+        return self.spools.read(self._places[number], self.summaries[number].line)

@@ -1,14 +1,13 @@
 """Documents as columns of numbers, their tokens in a file: what the main process keeps of millions of them."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from data_tools.spool import Spools, Written
 from data_tools.windows import BoolArray, Document, IntArray, Piece
 
 # A document: its conversation's number, the messages that it teaches (`start` to `end`), its tokens and how many of
@@ -23,12 +22,13 @@ LongArray = npt.NDArray[np.int64]
 class Documents:
     """Some documents: a `ROW` each, the lengths of their pairs one after another, and their tokens.
 
-    `tokens` holds, for each document, its ids as 32-bit numbers and then its mask, a byte each.
+    `tokens` holds, for each document, its ids as 32-bit numbers and then its mask, a byte each, or is where that
+    stands.
     """
 
     rows: Rows
     pair_lengths: IntArray
-    tokens: bytes
+    tokens: bytes | Written
 
 
 def columns_of(documents: Sequence[Document]) -> Documents:
@@ -63,38 +63,11 @@ def pieces_of(row: np.void, cuts: Sequence[int], *, conversation: int) -> list[P
     return [Piece(conversation, start, start, end) for start, end in pairwise(bounds)]
 
 
-class Spool:
-    """A file that bytes are appended to, and read from at any place."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=1 << 20)
-        self.size = 0
-
-    def append(self, data: bytes) -> int:
-        """Write at the end; the place of the first byte."""
-        at = self.size
-        self._file.write(data)
-        self.size += len(data)
-        return at
-
-    def read(self, at: int, length: int) -> bytes:
-        """Bytes from a place; `flush` first."""
-        return os.pread(self._file.fileno(), length, at)
-
-    def flush(self) -> None:
-        """Hand over to the system what was appended."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 class DocumentStore:
     """Collects documents, and gives their tokens back one by one."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, spools: Spools) -> None:
+        self._spools = spools
         self._rows: list[Rows] = []
         self._pairs: list[IntArray] = []
         self._places: list[int] = []
@@ -105,7 +78,7 @@ class DocumentStore:
         rows["conversation"] += conversations
         self._rows.append(rows)
         self._pairs.append(documents.pair_lengths)
-        self._places.append(self._spool.append(documents.tokens))
+        self._places.append(self._spools.place(documents.tokens))
 
     @property
     def count(self) -> int:
@@ -114,7 +87,6 @@ class DocumentStore:
 
     def finish(self) -> "StoredDocuments":
         """All documents so far, in the order in which they came."""
-        self._spool.flush()
         rows = np.concatenate([np.empty(0, dtype=ROW), *self._rows])
         sizes = 5 * rows["length"].astype(np.int64)
         counts = [len(one) for one in self._rows]
@@ -123,7 +95,7 @@ class DocumentStore:
         places = np.repeat(np.array(self._places, dtype=np.int64), counts) + before - before[first_of]
         ends = np.cumsum(rows["pairs"], dtype=np.int64)
         flat = np.concatenate([np.empty(0, dtype=np.int32), *self._pairs])
-        return StoredDocuments(rows, places, flat, ends, self._spool)
+        return StoredDocuments(rows, places, flat, ends, self._spools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +106,12 @@ class StoredDocuments:
     places: LongArray
     pair_lengths: IntArray
     pair_ends: LongArray
-    spool: Spool
+    spools: Spools
 
     def select(self, chosen: npt.NDArray[np.intp] | BoolArray) -> "StoredDocuments":
         """Some of the documents."""
         return StoredDocuments(
-            self.rows[chosen], self.places[chosen], self.pair_lengths, self.pair_ends[chosen], self.spool
+            self.rows[chosen], self.places[chosen], self.pair_lengths, self.pair_ends[chosen], self.spools
         )
 
     def joined(self, others: "StoredDocuments") -> "StoredDocuments":
@@ -151,7 +123,7 @@ class StoredDocuments:
             np.concatenate((self.places, others.places))[order],
             others.pair_lengths,
             np.concatenate((self.pair_ends, others.pair_ends))[order],
-            self.spool,
+            self.spools,
         )
 
     def lengths(self) -> list[int]:
@@ -170,5 +142,5 @@ class StoredDocuments:
         """The ids and the mask of documents."""
         for number in numbers:
             length = int(self.rows[number]["length"])
-            data = self.spool.read(int(self.places[number]), 5 * length)
+            data = self.spools.read(int(self.places[number]), 5 * length)
             yield np.frombuffer(data, np.int32, length), np.frombuffer(data, np.bool_, length, 4 * length)

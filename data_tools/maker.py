@@ -6,7 +6,8 @@ It hands back numbers, digests and bytes. The texts go to a file, so that memory
 import pickle
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -19,8 +20,10 @@ from data_tools.limits import keep_pairs, teach_only_last
 from data_tools.manifest import describe_encoder
 from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.config import Rules
+from data_tools.sent import Sent
 from data_tools.shards import conversation_line, conversation_of_line
 from data_tools.split import Keys, keys_of
+from data_tools.spool import Written, written
 from data_tools.windows import Piece, WindowMaker, checked_header
 from templates import Conversation
 from templates.encoder import Encoder
@@ -52,11 +55,14 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of some records. `lines` are their conversations as JSON Lines; `changed` counts turns by rule."""
+    """What became of some records: `changed` counts turns by rule.
+
+    `lines` are their conversations as JSON Lines, or where those stand.
+    """
 
     summaries: list[Summary]
     documents: Documents
-    lines: bytes
+    lines: bytes | Written
     ledger: pa.RecordBatch
     changed: Counter[str]
 
@@ -84,6 +90,13 @@ def pickled_maker(recipe: Recipe, *, template: str, model: str) -> tuple[bytes, 
     maker = load_maker(recipe, template=template, model=model)
     maker.encoder.choose_engine()
     return pickle.dumps(maker), describe_encoder(maker.encoder, model=model)
+
+
+def make_into(folder: Path, maker: "Maker", sent: Sent) -> Made:
+    """What becomes of some records, with tokens and lines in a file of this folder."""
+    made = maker.make(sent.records())
+    documents = replace(made.documents, tokens=written(folder, made.documents.tokens))
+    return replace(made, documents=documents, lines=written(folder, made.lines))
 
 
 class Maker:

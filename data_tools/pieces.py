@@ -98,5 +98,10 @@ def _joined(pieces: list[RawRecord]) -> RawRecord:
     turns = [turn for value in values for turn in value["conversations"]]
     own = len(values[0]["conversations"])
     return replace(
-        pieces[0], value=values[0] | {"conversations": turns}, joined=len(pieces) - 1, own_turns=own, text=b""
+        pieces[0],
+        value=values[0] | {"conversations": turns},
+        joined=len(pieces) - 1,
+        own_turns=own,
+        text=b"",
+        place=None,
     )

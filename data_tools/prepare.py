@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from data_tools.collected import Collected
 from data_tools.filters import decide_all, filters_of, report_row
 from data_tools.fitting import Fitted, fit
 from data_tools.ledger import rejected_by_rule, whole_ledger, write_ledger
-from data_tools.maker import Maker, Recipe, load_maker, pickled_maker
+from data_tools.maker import Maker, Recipe, load_maker, make_into, pickled_maker
 from data_tools.manifest import (
     FILE_NAME,
     PARTS,
@@ -35,6 +36,7 @@ from data_tools.plain import json_line, size_of
 from data_tools.progress import progress
 from data_tools.records import Branches
 from data_tools.rules.config import Rules, describe_rules
+from data_tools.sent import Sent
 from data_tools.shards import write_windows
 from data_tools.split import copies, held_out
 from data_tools.wording import in_words
@@ -118,8 +120,13 @@ def _read(options: Options, pool: Workers[Maker], made: Collected) -> None:
     """All records, batch by batch, to documents."""
     with progress("prepare", total=size_of(options.inputs)) as report:
         raws = read_dumps(options.inputs, rules=options.rules, format=options.format, report=report)
-        for batch in pool.map(Maker.make, batches_of(raws)):
-            made.add(batch)
+        batches = batches_of(raws)
+        if options.engine == "ray":  # its processes may be on other machines
+            results = pool.map(Maker.make, batches)
+        else:
+            results = pool.map(partial(make_into, made.spools.folder), map(Sent, batches))
+        for one in results:
+            made.add(one)
 
 
 @dataclass(frozen=True)

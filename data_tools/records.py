@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -25,6 +26,13 @@ FORMATS: dict[str, str] = {
 Branches = Literal["main", "all"]
 
 
+class Place(NamedTuple):
+    """Where a text stands in a file."""
+
+    path: Path
+    at: int
+
+
 @dataclass(slots=True)
 class RawRecord:
     """One value of a dump as it was read: `index` counts the records of `file` from 0.
@@ -32,7 +40,7 @@ class RawRecord:
     `format` is one of `FORMATS`; where it is empty, the value's shape decides. `rule` names why the reader rejects the
     record as a whole; `line` is then where it begins, counted from 1, if its file has lines. `joined` counts the pieces
     of a split conversation that were joined to it; its turns from `own_turns` on are theirs. `text` is the value's
-    JSON, where it is at hand and the value is as it was read.
+    JSON, where it is at hand and the value is as it was read; `place` is where it stands, if its file is not packed.
     """
 
     file: str
@@ -44,6 +52,7 @@ class RawRecord:
     joined: int = 0
     own_turns: int = 0
     text: bytes = b""
+    place: Place | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[Callable[..., "RawRecord"], tuple[object, ...]]:
         """To another process goes the text, and is read there once more: in less time than its parts would take."""

@@ -20,10 +20,11 @@ _LARGEST = 1 << 63
 
 
 class Line(NamedTuple):
-    """An object, and the text of it."""
+    """An object, the text of it, and where that begins in the stream, in bytes."""
 
     value: dict[str, object]
     text: bytes
+    at: int
 
 
 class JsonLines:
@@ -36,12 +37,14 @@ class JsonLines:
         self._may_be_lines = sample.startswith(b"{") and encoding_of(sample, name=name) == ("utf-8", 0)
 
     def __iter__(self) -> Iterator[Line]:
+        at = 0
         while self._may_be_lines and (line := self.stream.readline(_LONGEST_LINE)):
             if not line.startswith(b"{") or (value := plain_object(line)) is None:
                 self._kept = line
                 return
-            yield Line(value, line)
+            yield Line(value, line, at)
             self.count += 1
+            at += len(line)
 
     @property
     def rest(self) -> BinaryIO:

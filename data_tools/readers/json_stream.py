@@ -33,13 +33,15 @@ class Text(Protocol):
 class JsonValue(NamedTuple):
     """A value, or the beginning of a text that is none with the rule that says why, and the line where it begins.
 
-    `text` is that of a value which stands alone on its line.
+    `text` is that of a value which stands alone on its line, and `at` the byte of its file where it
+    begins; -1 where that is packed.
     """
 
     value: object
     rule: str = ""
     line: int = 0
     text: bytes = b""
+    at: int = -1
 
 
 class JsonStream:

@@ -113,6 +113,11 @@ def open_source(source: Source, report: Report) -> Iterator["io.BufferedReader[i
         yield buffered
 
 
+def is_plain(stream: "io.BufferedReader[io.RawIOBase]") -> bool:
+    """Whether the bytes of an opened source are those of its file, not packed in any way."""
+    return isinstance(stream.raw, _Counted)
+
+
 def _unpack(packed: BinaryIO, *, zstd: bool) -> BinaryIO:
     if zstd:
         import pyarrow as pa

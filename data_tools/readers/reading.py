@@ -10,8 +10,8 @@ from data_tools.readers.encoding import TextReader
 from data_tools.readers.formats import PAGE, format_of
 from data_tools.readers.json_lines import JsonLines
 from data_tools.readers.json_stream import JsonStream, JsonValue
-from data_tools.readers.opening import Refused, Source, open_source, sources
-from data_tools.records import FORMATS, RawRecord
+from data_tools.readers.opening import Refused, Source, is_plain, open_source, sources
+from data_tools.records import FORMATS, Place, RawRecord
 from templates import InputError
 
 _TABLES = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
@@ -55,7 +55,7 @@ def read_records(path: Path, *, format: str | None = None, report: Report) -> It
 
 def _records(source: Source, asked: str | None, report: Report, seen: _Seen) -> Iterator[RawRecord]:
     log: fastchat_log.Log | None = None
-    for index, (value, rule, line, text) in enumerate(_values(source, report)):
+    for index, (value, rule, line, text, at) in enumerate(_values(source, report)):
         is_page = isinstance(value, str) and not rule
         found = (asked or format_of(value)) if isinstance(value, dict) or is_page else ""
         marked = rule
@@ -67,7 +67,8 @@ def _records(source: Source, asked: str | None, report: Report, seen: _Seen) -> 
         seen.conversations = seen.conversations or found != ""
         if not seen.conversations and isinstance(value, dict):
             seen.keys |= dict.fromkeys(list(value)[:12])
-        yield RawRecord(source.name, index, value, found, marked, line, text=text)
+        place = Place(source.path, at) if text and at >= 0 else None
+        yield RawRecord(source.name, index, value, found, marked, line, text=text, place=place)
 
 
 def _values(source: Source, report: Report) -> Iterator[JsonValue]:
@@ -78,7 +79,8 @@ def _values(source: Source, report: Report) -> Iterator[JsonValue]:
             yield from (JsonValue(row) for row in rows(source, stream))
             return
         lines = JsonLines(stream, name=source.name)
-        yield from (JsonValue(value, text=line) for value, line in lines)
+        stands = is_plain(stream)
+        yield from (JsonValue(value, text=text, at=at if stands else -1) for value, text, at in lines)
         text = TextReader(lines.rest, name=source.name, encoding="utf-8" if lines.count else None)
         if not lines.count and text.beginning.lstrip()[:1] == "<":
             yield JsonValue(_page(text, source.name))
