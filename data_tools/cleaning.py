@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from data_tools.pieces import JOINED, join_pieces
 from data_tools.progress import Report
@@ -12,12 +13,13 @@ from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.cleaner import DEFAULT_RULES, clean_record
 from data_tools.rules.config import Rules
 from data_tools.rules.roles import repair
-from data_tools.sent import Sent
+from data_tools.sent import Sent, received, sent
 from data_tools.workers import how_many, workers_for
 from templates import Conversation
 
 _BATCH = 256
 
+T = TypeVar("T")
 Batch = tuple[list[Record], Counter[str]]
 
 
@@ -37,7 +39,7 @@ def clean_dumps(
     """
     raws = read_dumps(paths, rules=rules, format=format, report=report)
     with workers_for((rules, branches), how_many(workers, paths)) as pool:
-        yield from pool.map(_clean, map(Sent, batches_of(raws)))
+        yield from pool.map(_clean, batches_of(map(sent, raws)))
 
 
 def read_dumps(paths: Sequence[Path], *, rules: Rules, format: str | None, report: Report) -> Iterator[RawRecord]:
@@ -46,13 +48,13 @@ def read_dumps(paths: Sequence[Path], *, rules: Rules, format: str | None, repor
     return join_pieces(raws) if rules.split_pieces == "join" else raws
 
 
-def batches_of(raws: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
+def batches_of(records: Iterator[T]) -> Iterator[list[T]]:
     """The records in the portions in which they are sent to processes."""
-    return iter(lambda: list(islice(raws, _BATCH)), [])
+    return iter(lambda: list(islice(records, _BATCH)), [])
 
 
-def _clean(how: tuple[Rules, Branches], sent: Sent) -> Batch:
-    return clean_batch(sent.records(), *how)
+def _clean(how: tuple[Rules, Branches], batch: Sequence[Sent]) -> Batch:
+    return clean_batch(received(batch), *how)
 
 
 def read_conversations(path: Path, *, limit: int) -> list[Conversation]:

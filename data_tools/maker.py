@@ -20,7 +20,7 @@ from data_tools.limits import keep_pairs, teach_only_last
 from data_tools.manifest import describe_encoder
 from data_tools.records import Branches, RawRecord, Record
 from data_tools.rules.config import Rules
-from data_tools.sent import Sent
+from data_tools.sent import Sent, received
 from data_tools.shards import conversation_line, conversation_of_line
 from data_tools.split import Keys, keys_of
 from data_tools.spool import Written, written
@@ -92,9 +92,9 @@ def pickled_maker(recipe: Recipe, *, template: str, model: str) -> tuple[bytes, 
     return pickle.dumps(maker), describe_encoder(maker.encoder, model=model)
 
 
-def make_into(folder: Path, maker: "Maker", sent: Sent) -> Made:
+def make_into(folder: Path, maker: "Maker", batch: Sequence[Sent]) -> Made:
     """What becomes of some records, with tokens and lines in a file of this folder."""
-    made = maker.make(sent.records())
+    made = maker.make(received(batch))
     documents = replace(made.documents, tokens=written(folder, made.documents.tokens))
     return replace(made, documents=documents, lines=written(folder, made.lines))
 

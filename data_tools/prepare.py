@@ -36,7 +36,7 @@ from data_tools.plain import json_line, size_of
 from data_tools.progress import progress
 from data_tools.records import Branches
 from data_tools.rules.config import Rules, describe_rules
-from data_tools.sent import Sent
+from data_tools.sent import sent
 from data_tools.shards import write_windows
 from data_tools.split import copies, held_out
 from data_tools.wording import in_words
@@ -120,11 +120,10 @@ def _read(options: Options, pool: Workers[Maker], made: Collected) -> None:
     """All records, batch by batch, to documents."""
     with progress("prepare", total=size_of(options.inputs)) as report:
         raws = read_dumps(options.inputs, rules=options.rules, format=options.format, report=report)
-        batches = batches_of(raws)
         if options.engine == "ray":  # its processes may be on other machines
-            results = pool.map(Maker.make, batches)
+            results = pool.map(Maker.make, batches_of(raws))
         else:
-            results = pool.map(partial(make_into, made.spools.folder), map(Sent, batches))
+            results = pool.map(partial(make_into, made.spools.folder), batches_of(map(sent, raws)))
         for one in results:
             made.add(one)
 

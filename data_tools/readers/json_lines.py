@@ -80,25 +80,22 @@ def plain_object(text: bytes) -> dict[str, object] | None:
 
 def _quotes(value: dict[str, object]) -> int:
     """The quotes in the text of an object: a key that stands twice would have two more; -1 where it is not plain."""
-    quotes = 0
+    texts: list[str] = []
     level: list[Any] = [value]
     for _ in range(_DEEPEST):
         below: list[Any] = []
         for parent in level:
             if isinstance(parent, dict):
-                quotes += 2 * len(parent) + sum(map(_quotes_in, parent))
+                texts += parent
             for child in parent.values() if isinstance(parent, dict) else parent:
                 if isinstance(child, str):
-                    quotes += 2 + _quotes_in(child)
+                    texts.append(child)
                 elif isinstance(child, dict | list):
                     below.append(child)
                 elif isinstance(child, float) and abs(child) >= _LARGEST:
                     return -1
         if not below:
-            return quotes
+            whole = "".join(texts)
+            return 2 * len(texts) + (stringzilla.count(whole, '"') if whole.isascii() else whole.count('"'))
         level = below
     return -1
-
-
-def _quotes_in(text: str) -> int:
-    return stringzilla.count(text, '"') if text.isascii() else text.count('"')

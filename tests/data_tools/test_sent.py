@@ -11,7 +11,7 @@ import pytest
 from data_tools.cleaning import read_dumps
 from data_tools.records import RawRecord
 from data_tools.rules.config import Rules
-from data_tools.sent import Sent
+from data_tools.sent import received, sent
 from templates import InputError
 
 _TURNS = [{"from": "human", "value": "Wie spät ist es?"}, {"from": "gpt", "value": 'Zehn "Uhr" \u2028 🎈'}]
@@ -34,16 +34,14 @@ def _facts(records: Sequence[RawRecord]) -> list[tuple[object, ...]]:
 
 
 def _arrived(records: list[RawRecord]) -> list[RawRecord]:
-    received: Sent = pickle.loads(pickle.dumps(Sent(records)))  # noqa: S301 our own
-    return received.records()
+    return received(pickle.loads(pickle.dumps([sent(one) for one in records])))  # noqa: S301 our own
 
 
 def test_plain_lines_are_read_where_they_stand(tmp_path: Path) -> None:
     records = _read(_dump(tmp_path / "a.jsonl", _LINES), _dump(tmp_path / "b.jsonl", _LINES[::-1]))
     assert all(one.place for one in records)
-    assert b"Uhr" not in pickle.dumps(Sent(records))
+    assert not any(isinstance(sent(one), RawRecord) for one in records)
     assert _facts(_arrived(records)) == _facts(records)
-    assert Sent(records).records() == records
 
 
 def test_what_does_not_stand_in_a_file_travels(tmp_path: Path) -> None:
