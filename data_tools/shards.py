@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -77,13 +78,21 @@ def conversation_line(conversation: Conversation) -> bytes:
 
 def conversation_of_line(line: bytes) -> Conversation:
     """The conversation of such a line."""
-    value = json.loads(line)
+    value = _value_of(line)
     return Conversation(
         id=value["id"],
         messages=tuple(as_messages(value["messages"])),
         source=value["source"],
         tools=tuple(value.get("tools", ())),
     )
+
+
+def _value_of(line: bytes) -> dict[str, Any]:
+    """What a line says; orjson reads other numbers than those of tools may be, and no halves of surrogate pairs."""
+    if b'"tool' not in line:
+        with suppress(orjson.JSONDecodeError):
+            return cast("dict[str, Any]", orjson.loads(line))
+    return cast("dict[str, Any]", json.loads(line))
 
 
 def _table(windows: Sequence[Sequence[int]], documents: StoredDocuments, names: Sequence[str]) -> pa.Table:
