@@ -98,7 +98,7 @@ def cut_reply(encoded: Encoded, *, window: int) -> list[tuple[IntArray, BoolArra
     >>> [(ids.tolist(), int(mask.sum())) for ids, mask in cut_reply(pair, window=6)]
     [([1, 2, 3, 4, 5, 6], 4), ([1, 2, 7, 8], 2)]
     """
-    ids, mask = encoded.id_array.astype(np.int32), encoded.mask_array
+    ids, mask = encoded.id_array.view(np.int32), encoded.mask_array
     supervised = np.flatnonzero(mask)
     prompt, end = int(supervised[0]), int(supervised[-1]) + 1
     at = min(window, end)

@@ -232,7 +232,7 @@ class WindowMaker:
         has_pairs = piece.lead == piece.start and not self.conversations[piece.conversation].uses_tools
         may_cut = has_pairs and not self.overlap and all(counts[len(counts) % 2 + 1 :: 2])
         pairs = self._pair_lengths(piece, encoded.turn_ends) if may_cut else []
-        self._add(Document(piece, encoded.id_array.astype(np.int32), encoded.mask_array, supervised, pairs))
+        self._add(Document(piece, encoded.id_array.view(np.int32), encoded.mask_array, supervised, pairs))
 
     def _pair_lengths(self, piece: Piece, ends: Sequence[int]) -> list[int]:
         first = self.conversations[piece.conversation].system_length
