@@ -128,7 +128,7 @@ class _Joined(NamedTuple):
 
 def _joined(all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> _Joined:
     ids = np.concatenate(all_ids)
-    return _Joined(ids, np.cumsum([0, *map(len, all_ids)]), np.flatnonzero(guarded.is_control[ids]))
+    return _Joined(ids, np.cumsum([0, *map(len, all_ids)]), np.flatnonzero(guarded.is_control.take(ids)))
 
 
 def _written(rows: Sequence[Row], joined: _Joined) -> list[bool]:
@@ -150,7 +150,7 @@ def _locate(rows: Sequence[Row], joined: _Joined, guarded: GuardedTokenizer) -> 
     """
     frames, bounds = [row.frame for row in rows], joined.bounds
     sums = np.zeros(len(joined.ids) + 1, dtype=np.int64)
-    np.cumsum(guarded.byte_lengths[joined.ids], out=sums[1:])
+    np.cumsum(guarded.byte_lengths.take(joined.ids), out=sums[1:])
     begins = sums[bounds[:-1]]
     marks = _in_all(rows, [frame.marks for frame in frames], begins)
     points = _in_all(rows, [frame.points for frame in frames], begins)

@@ -5,7 +5,6 @@ from html import unescape
 
 # Not a single space, which stays what it is.
 _SPACES = re.compile(r"[ \t\r\f]{2,}|[\t\r\f]")
-_AROUND_BREAK = re.compile(r" ?\n ?")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _ATTRIBUTE = re.compile(r'(?<=\s)([^\s="]++)="([^"]*)"')
 _BACKTICKS = re.compile(r"`+")
@@ -27,10 +26,14 @@ def unescaped(text: str) -> str:
     >>> unescaped("&lt;p&gt; &amp;lt; &eacute;")
     '<p> &lt; é'
     """
-    if "&" in text:
-        text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&#39;", "'")
-        return unescape(text) if "&" in text else text
-    return text
+    if "&" not in text:
+        return text
+    text = text.replace("&quot;", '"').replace("&#x27;", "'").replace("&#39;", "'")
+    text = text.replace("&lt;", "<").replace("&gt;", ">")
+    left = text.count("&")
+    if left == text.count("&amp;"):
+        return text.replace("&amp;", "&") if left else text
+    return unescape(text)
 
 
 def attribute(attributes: str, name: str) -> str:
@@ -94,7 +97,7 @@ def _collapsed(text: str) -> str:
         text = _SPACES.sub(" ", text)
     if "\n" not in text:
         return text
-    text = _AROUND_BREAK.sub("\n", text)
+    text = text.replace(" \n", "\n").replace("\n ", "\n")
     return _BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text
 
 
