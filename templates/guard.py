@@ -32,9 +32,9 @@ class GuardedTokenizer:
     """A tokenizer with respelled control tokens.
 
     `spelled` maps each control string to its secret spelling, `control_ids` each control string to its id.
-    `byte_lengths[id]` is how many UTF-8 bytes of text a token covers (1 for a control token, so that the running sum
-    over ids grows at every token); `is_control[id]` marks the control tokens. `missing_bytes` are those for which the
-    vocabulary has no token: the tokenizer drops them. `may_prefix_space` tells whether a section of text may open
+    `byte_lengths[id]` is how many UTF-8 bytes of text a token covers; -1 for a control token, which is counted as one
+    byte, so that the running sum over ids grows at every token. `missing_bytes` are those for which the vocabulary
+    has no token: the tokenizer drops them. `may_prefix_space` tells whether a section of text may open
     with a space that is not in the text. `takes_before` and `takes_after` are the control strings that the plain
     tokenizer lets take the whitespace beside them.
     """
@@ -43,7 +43,6 @@ class GuardedTokenizer:
     spelled: dict[str, str]
     control_ids: dict[str, int]
     byte_lengths: npt.NDArray[np.int32]
-    is_control: npt.NDArray[np.bool_]
     missing_bytes: bytes
     may_prefix_space: bool
     normal_form_c: bool
@@ -88,9 +87,8 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
     metaspace = _is_metaspace(spec)
     lengths = _byte_lengths(spec, metaspace=metaspace)
     tokenizer = Tokenizer.from_str(json.dumps(_respell(spec, spelled), ensure_ascii=False))
-    is_control = np.zeros(len(lengths), dtype=np.bool_)
     for token in controls:
-        lengths[token["id"]], is_control[token["id"]] = 1, True
+        lengths[token["id"]] = -1
         if tokenizer.token_to_id(spelled[token["content"]]) != token["id"]:
             raise InputError(f"the tokenizer's control token {token['content']!r} has no id of its own")
     missing_bytes = b"" if metaspace else _missing_bytes(spec)
@@ -99,7 +97,6 @@ def guard(backend: Tokenizer) -> GuardedTokenizer:
         spelled=spelled,
         control_ids={token["content"]: token["id"] for token in controls},
         byte_lengths=lengths,
-        is_control=is_control,
         missing_bytes=missing_bytes,
         may_prefix_space=metaspace or '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]),
         normal_form_c=spec["normalizer"] is not None and "NFC" in json.dumps(spec["normalizer"]),

@@ -13,6 +13,7 @@ from templates.guard import GuardedTokenizer
 from templates.spelling import Speller
 
 LongArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.int32]
 
 
 # A place in a row: the number of a literal, and the characters of it before the place.
@@ -119,16 +120,20 @@ def _nothing_in(row: Row) -> Found:
 
 
 class _Joined(NamedTuple):
-    """The ids of all rows as if they were one, the bounds of the rows, and where control tokens are."""
+    """The ids of all rows as if they were one, and their byte lengths; the rows' bounds, and where controls are."""
 
     ids: IdArray
+    byte_lengths: IntArray
     bounds: LongArray
     controls: LongArray
 
 
 def _joined(all_ids: Sequence[IdArray], guarded: GuardedTokenizer) -> _Joined:
     ids = np.concatenate(all_ids)
-    return _Joined(ids, np.cumsum([0, *map(len, all_ids)]), np.flatnonzero(guarded.is_control.take(ids)))
+    byte_lengths = guarded.byte_lengths.take(ids)
+    controls = np.flatnonzero(byte_lengths < 0)
+    byte_lengths[controls] = 1
+    return _Joined(ids, byte_lengths, np.cumsum([0, *map(len, all_ids)]), controls)
 
 
 def _written(rows: Sequence[Row], joined: _Joined) -> list[bool]:
@@ -150,7 +155,7 @@ def _locate(rows: Sequence[Row], joined: _Joined, guarded: GuardedTokenizer) -> 
     """
     frames, bounds = [row.frame for row in rows], joined.bounds
     sums = np.zeros(len(joined.ids) + 1, dtype=np.int64)
-    np.cumsum(guarded.byte_lengths.take(joined.ids), out=sums[1:])
+    np.cumsum(joined.byte_lengths, out=sums[1:])
     begins = sums[bounds[:-1]]
     marks = _in_all(rows, [frame.marks for frame in frames], begins)
     points = _in_all(rows, [frame.points for frame in frames], begins)

@@ -21,7 +21,8 @@ _FORMATTING = _numbers(
 )
 # Shorter texts are parsed in a few milliseconds whatever is in them.
 _LONG = 5_000
-# A rendered reply is nested some twenty deep; the parser's time grows with the square of the depth.
+# A rendered reply is nested some twenty deep; the parser's time grows with the square of the depth. With no more tags
+# than this nothing else can be the matter either.
 _DEEPEST = 400
 # The elements that a parser adds for formatting that is left open, at most.
 _MOST_ADDED = 200_000
@@ -33,7 +34,7 @@ def is_tangled(html: str) -> bool:
     >>> is_tangled("<div><p>x</p></div>" * 1000), is_tangled("<div>" * 1000 + "</div>" * 1000)
     (False, True)
     """
-    if len(html) < _LONG:
+    if len(html) < _LONG or html.count("<") <= _DEEPEST:
         return False
     steps, names = _tags(html)
     counts = ~np.isin(names, _VOID)
