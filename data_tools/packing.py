@@ -42,8 +42,8 @@ def pack(lengths: Sequence[int], *, window: int, seed: int) -> list[list[int]]:
 
 
 # A window with less room than this share of it counts as full: another cut would cost a conversation's context and
-# repeat a system prompt for hardly a token. With a quarter of it as many windows came out, and a third more cuts.
-_ROOM = 1 / 64
+# repeat a system prompt for hardly a token. With a third of it as many windows came out, and a sixth more cuts.
+_ROOM = 1 / 85
 # How many documents are tried as a window's next, to see what would fill the rest after them.
 _TRIES = 64
 
