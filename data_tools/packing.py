@@ -44,8 +44,6 @@ def pack(lengths: Sequence[int], *, window: int, seed: int) -> list[list[int]]:
 # A window with less room than this share of it counts as full: another cut would cost a conversation's context and
 # repeat a system prompt for hardly a token. With a third of it as many windows came out, and a sixth more cuts.
 _ROOM = 1 / 85
-# How many documents are tried as a window's next, to see what would fill the rest after them.
-_TRIES = 64
 
 
 def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, window: int) -> dict[int, list[int]]:
@@ -103,18 +101,22 @@ class _Cutter:
             room, alone = room - length, False
         return True
 
-    def _before_a_filling(self, room: int, length: int) -> int:
-        """The length of a part after which another fills the window, looked for from `length` down; or -1."""
-        for _ in range(_TRIES):
-            if length < 0:
-                break
-            rest = room - length
-            least = max(0, rest - self.full)
-            for offers in (self.wholes, self.beginnings):
-                if offers.has_any(least, rest) and offers.longest(rest, at_least=least) >= 0:
-                    return length
-            length = self.wholes.longest(length - 1)
+    def _before_a_filling(self, room: int, most: int) -> int:
+        """The greatest length up to `most` of a part after which another part or beginning fills the window; or -1."""
+        if most < 0:
+            return -1
+        filled = _spread(self.wholes.bits | self.beginnings.bits, self.full)
+        lengths = self.wholes.bits & _mirrored(filled, room) & ((2 << most) - 1)
+        while lengths:
+            length = lengths.bit_length() - 1
+            if self.wholes.longest(length, at_least=length) == length and self._fills(room - length):
+                return length
+            lengths ^= 1 << length
         return -1
+
+    def _fills(self, room: int) -> bool:
+        least = max(0, room - self.full)
+        return any(offers.longest(room, at_least=least) >= 0 for offers in (self.wholes, self.beginnings))
 
     def _offer(self, document: int, first: int, end: int) -> None:
         part = (document, first, end)
@@ -159,19 +161,20 @@ _Part = tuple[int, int, int]
 class _ByLength:
     """What is offered at each length, of the parts that are left.
 
-    The lengths are bits of one number, so that the next lower is found at once.
+    The lengths are `bits` of one number, so that the next lower is found at once; a bit may be that of parts that are
+    gone.
     """
 
     def __init__(self, left: "set[_Part]") -> None:
         self._left = left
         self._at: dict[int, list[tuple[_Part, int]]] = defaultdict(list)
-        self._bits = 0
+        self.bits = 0
 
     def add(self, length: int, offer: tuple[_Part, int]) -> None:
         """Offer something at a length."""
         offers = self._at[length]
         if not offers:
-            self._bits |= 1 << length
+            self.bits |= 1 << length
         offers.append(offer)
 
     def longest(self, most: int, *, at_least: int = 0) -> int:
@@ -179,20 +182,39 @@ class _ByLength:
         if most < 0:
             return -1
         below = (2 << most) - 1
-        while (length := (self._bits & below).bit_length() - 1) >= at_least:
+        while (length := (self.bits & below).bit_length() - 1) >= at_least:
             if self._at[length][-1][0] in self._left:
                 return length
             self.take(length)
         return -1
-
-    def has_any(self, least: int, most: int) -> bool:
-        """Whether there may be offers from one length to another."""
-        return self._bits >> least & ((2 << most - least) - 1) != 0
 
     def take(self, length: int) -> tuple[_Part, int]:
         """The last offer at a length, which is gone then."""
         offers = self._at[length]
         taken = offers.pop()
         if not offers:
-            self._bits ^= 1 << length
+            self.bits ^= 1 << length
         return taken
+
+
+def _spread(bits: int, by: int) -> int:
+    """Each bit of a number, and the next ones above it.
+
+    >>> bin(_spread(0b100010, 2))
+    '0b11101110'
+    """
+    width = 1
+    while width <= by:
+        step = min(width, by + 1 - width)
+        bits |= bits << step
+        width += step
+    return bits
+
+
+def _mirrored(bits: int, at: int) -> int:
+    """The bits from 0 to a place, in the opposite order.
+
+    >>> bin(_mirrored(0b10011, 4))
+    '0b11001'
+    """
+    return int(f"{bits & ((2 << at) - 1):0{at + 1}b}"[::-1], 2)
