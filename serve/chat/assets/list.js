@@ -36,6 +36,9 @@ export function renameInPlace(entry, label) {
   const finish = async (keeps) => {
     if (isOver) return;
     isOver = true;
+    // The title stands there again at once: what is clicked beside it meanwhile reads it.
+    if (keeps) link.textContent = field.value;
+    field.replaceWith(link);
     if (keeps) await postJson("/chat/act", { do: "rename", id: entry.dataset.conversation, text: field.value });
     await refreshList();
   };

@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.serve.chat.on_page import LONG, answered, ask, button, last, message_box, replies, wait_until
 from tests.serve.scripted_server import ScriptedServer
@@ -80,6 +80,21 @@ def test_the_side_bar_finds_renames_pins_and_deletes(page: Page, scripted: Scrip
     expect(entries.first).not_to_have_text("Humming")
     page.locator("#notice-text").get_by_role("button", name="Undo").click()
     expect(entries.first).to_have_text("Humming")
+
+
+def test_what_stands_beside_a_title_works_while_that_was_just_renamed(page: Page, scripted: ScriptedServer) -> None:
+    ask(page, "Alpacas hum")
+    waiting: list[Route] = []
+    page.route("**/chat/list?*", lambda route: waiting.append(route))  # noqa: PLW0108 Playwright asks for a function
+    entry = page.locator("#conversation-list li").first
+    entry.hover()
+    button(page, "Rename Alpacas hum").click()
+    entry.locator("input.rename").press("Escape")
+    with page.expect_request(lambda request: "/chat/list?" in request.url):
+        button(page, "Delete Alpacas hum").click()
+    for route in waiting:
+        route.continue_()
+    expect(page.locator("#notice-text")).to_contain_text("Deleted: Alpacas hum")
 
 
 def test_a_reload_shows_the_same_conversation_and_a_reply_that_still_grows(
