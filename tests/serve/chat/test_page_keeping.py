@@ -83,18 +83,15 @@ def test_the_side_bar_finds_renames_pins_and_deletes(page: Page, scripted: Scrip
 
 
 def test_what_stands_beside_a_title_works_while_that_was_just_renamed(page: Page, scripted: ScriptedServer) -> None:
-    ask(page, "Alpacas hum")
+    ask(page, "Vicugnas blink")
     waiting: list[Route] = []
-    page.route("**/chat/list?*", lambda route: waiting.append(route))  # noqa: PLW0108 Playwright asks for a function
-    entry = page.locator("#conversation-list li").first
-    entry.hover()
-    button(page, "Rename Alpacas hum").click()
-    entry.locator("input.rename").press("Escape")
-    with page.expect_request(lambda request: "/chat/list?" in request.url):
-        button(page, "Delete Alpacas hum").click()
-    for route in waiting:
-        route.continue_()
-    expect(page.locator("#notice-text")).to_contain_text("Deleted: Alpacas hum")
+    page.route("**/chat/list?*", lambda route: route.continue_() if waiting else waiting.append(route))
+    page.locator("#conversation-list li").get_by_text("Vicugnas blink").hover()
+    button(page, "Rename Vicugnas blink").click()
+    page.locator("input.rename").press("Escape")
+    button(page, "Delete Vicugnas blink").click()
+    expect(page.locator("#notice-text")).to_contain_text("Deleted: Vicugnas blink")
+    waiting[0].continue_()
 
 
 def test_a_reload_shows_the_same_conversation_and_a_reply_that_still_grows(
