@@ -72,6 +72,7 @@ def main() -> None:
         "--conversations", type=int, nargs="+", default=[10_000], help="sizes, for instance 10000 80000"
     )
     parser.add_argument("--near-duplicates", default="0.8", help="similarity from which copies are dropped (0.8)")
+    parser.add_argument("--lang", help="measure the language filter apart too, for instance en,zh")
     parser.add_argument("--fastchat-python", help="Python of an environment with fschat and transformers 4.37")
     parser.add_argument("--fastchat-model", type=Path, help="a directory with the LLaMA tokenizer, for FastChat")
     parser.add_argument("--fastchat-conversations", type=int, default=500, help="how many FastChat is given (500)")
@@ -92,8 +93,12 @@ def measured(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for count in args.conversations:
         out = folder / f"out{count}"
-        rows.append(chaku(folder / f"{count}.json", args.model, out, count, near=args.near_duplicates))
+        near = ["--near-duplicates", args.near_duplicates]
+        rows.append(chaku(folder / f"{count}.json", args.model, out, count, filters=near))
         rows.append(alone(out, args.model, count))
+        if args.lang:
+            filters = [*near, "--lang", args.lang]
+            rows.append(chaku(folder / f"{count}.json", args.model, out, count, filters=filters))
     if args.fastchat_python:
         part = folder / f"{args.fastchat_conversations}.json"
         rows.append(fastchat(args.fastchat_python, part, args.fastchat_model, args.fastchat_conversations))
@@ -127,11 +132,11 @@ def varied(text: str, words: Sequence[str], draw: random.Random) -> str:
     return "".join(part if part.startswith("<") else _WORD.sub(other, part) for part in _TAG.split(text))
 
 
-def chaku(dump: Path, model: Path, out: Path, count: int, *, near: str) -> dict[str, Any]:
-    """`chaku data prepare`, all of it."""
+def chaku(dump: Path, model: Path, out: Path, count: int, *, filters: Sequence[str]) -> dict[str, Any]:
+    """`chaku data prepare`, all of it, with some filters."""
     command = [
         *(sys.executable, "chaku.py", "data", "prepare", str(dump), "--model", str(model), "--template", TEMPLATE),
-        *("--out", str(out), "--near-duplicates", near),
+        *("--out", str(out), *filters),
     ]
     started, before = time.perf_counter(), processor_time_of_ended()
     with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL) as process:
@@ -141,7 +146,7 @@ def chaku(dump: Path, model: Path, out: Path, count: int, *, near: str) -> dict[
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     counts = manifest["counts"]
     return {
-        "way": f"Chaku (whole command {whole:.1f} s)",
+        "way": f"Chaku{' with --lang' if '--lang' in filters else ''} (whole command {whole:.1f} s)",
         "conversations": count,
         "seconds": manifest["seconds"] - manifest["seconds_loading"],
         "processor": processor_time_of_ended() - before,
