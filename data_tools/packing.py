@@ -41,9 +41,8 @@ def pack(lengths: Sequence[int], *, window: int, seed: int) -> list[list[int]]:
     return windows
 
 
-# A window with less room than this share of it counts as full: another cut would cost a conversation's context and
-# repeat a system prompt for hardly a token. With a third of it as many windows came out, and a sixth more cuts.
-_ROOM = 1 / 85
+# A window with less room than this counts as full: another cut would cost more in repeated system prompts.
+_FULL = 8
 
 
 def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, window: int) -> dict[int, list[int]]:
@@ -56,8 +55,8 @@ def cuts_to_fit(lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, windo
     >>> cuts_to_fit([100, 100, 60], [[], [], [20, 30]], window=130)
     {2: [1]}
     """
-    cutter = _Cutter(lengths, pairs, window=window)
-    while cutter.fill_window():
+    cutter = _Cutter(lengths, pairs)
+    while cutter.fill_window(window):
         pass
     return {document: sorted(cuts) for document, cuts in sorted(cutter.cuts.items())}
 
@@ -68,8 +67,8 @@ class _Cutter:
     A part is (document, first pair, end). It is offered whole by its length, and by the lengths of its beginnings.
     """
 
-    def __init__(self, lengths: Sequence[int], pairs: Sequence[Sequence[int]], *, window: int) -> None:
-        self.pairs, self.window, self.full = pairs, window, int(window * _ROOM)
+    def __init__(self, lengths: Sequence[int], pairs: Sequence[Sequence[int]]) -> None:
+        self.pairs = pairs
         self.headers = [length - sum(of_one) for length, of_one in zip(lengths, pairs, strict=True)]
         self.cuts: dict[int, list[int]] = {}
         self.offered: set[_Part] = set()
@@ -77,17 +76,17 @@ class _Cutter:
         for document in range(len(lengths)):
             self._offer(document, 0, len(pairs[document]))
 
-    def fill_window(self) -> bool:
+    def fill_window(self, window: int) -> bool:
         """Fill the next window; False where no part is left."""
-        length = self.wholes.longest(self.window)
+        length = self.wholes.longest(window)
         if length < 0:
             return False
         first = self._take(length)
-        room, alone = self.window - length, True
-        while room > self.full:
+        room, alone = window - length, True
+        while room > _FULL:
             length = self.wholes.longest(room)
-            if room - length > self.full:
-                beginning = self.beginnings.longest(room, at_least=max(0, room - self.full))
+            if room - length > _FULL:
+                beginning = self.beginnings.longest(room, at_least=max(0, room - _FULL))
                 if beginning >= 0:
                     self._take_beginning(beginning)
                     return True
@@ -105,7 +104,7 @@ class _Cutter:
         """The greatest length up to `most` of a part after which another part or beginning fills the window; or -1."""
         if most < 0:
             return -1
-        filled = _spread(self.wholes.bits | self.beginnings.bits, self.full)
+        filled = _spread(self.wholes.bits | self.beginnings.bits, _FULL)
         lengths = self.wholes.bits & _mirrored(filled, room) & ((2 << most) - 1)
         while lengths:
             length = lengths.bit_length() - 1
@@ -115,7 +114,7 @@ class _Cutter:
         return -1
 
     def _fills(self, room: int) -> bool:
-        least = max(0, room - self.full)
+        least = max(0, room - _FULL)
         return any(offers.longest(room, at_least=least) >= 0 for offers in (self.wholes, self.beginnings))
 
     def _offer(self, document: int, first: int, end: int) -> None:

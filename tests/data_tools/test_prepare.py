@@ -153,8 +153,6 @@ def test_the_real_dump_is_full_and_complete(options: Options, shared_data: Path,
     made = prepare(replace(options, inputs=(dump,), out=tmp_path / "data"))
     counts = made["counts"]
     assert counts["turns_in"] == 3770 == counts["turns_trained"] + counts["turns_context"] + counts["turns_rejected"]
-    # windows are what training costs; prompts that are repeated fill them too
-    assert counts["windows"] <= 352
-    assert counts["fill"] >= 0.993
+    assert counts["fill"] >= 0.994
     assert made["parts"]["train"]["fill"] >= 0.995
     assert not {"shortened", "no_supervised_reply"} & made["rejected"].keys()
